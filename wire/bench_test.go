@@ -1,0 +1,68 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/bytedance/sonic"
+)
+
+// benchFrames are frames of about n bytes: many small members, and one text.
+func benchFrames(n int) map[string][]byte {
+	const head = `["1","2","room:1","new_msg",{"items":[`
+	const item = `{"id":12345,"name":"José","ok":true,"tags":["a","bc"],"score":1.25e3},`
+	members := head + strings.Repeat(item, max(1, (n-len(head))/len(item))) + `null]}]`
+	text := `["1","2","room:1","new_msg",{"body":"` + strings.Repeat("hello world ", max(1, (n-42)/12)) + `"}]`
+	return map[string][]byte{"members": []byte(members), "text": []byte(text)}
+}
+
+func benchSizes(b *testing.B, run func(frame []byte) bool) {
+	for _, size := range []int{100, 1 << 10, 16 << 10} {
+		frames := benchFrames(size)
+		for _, kind := range []string{"text", "members"} {
+			frame := frames[kind]
+			b.Run(fmt.Sprintf("%s/%d", kind, size), func(b *testing.B) {
+				b.SetBytes(int64(len(frame)))
+				b.ReportAllocs()
+				for b.Loop() {
+					if !run(frame) {
+						b.Fatal("refused")
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	var m Message
+	benchSizes(b, func(frame []byte) bool { return V2{}.Decode(frame, &m) == nil })
+}
+
+// BenchmarkValidate compares ours with what it is made of and with the standard
+// library. sonic alone is not enough: see the package comment.
+func BenchmarkValidate(b *testing.B) {
+	b.Run("wire", func(b *testing.B) { benchSizes(b, Valid) })
+	b.Run("sonic", func(b *testing.B) { benchSizes(b, sonic.Valid) })
+	b.Run("std", func(b *testing.B) { benchSizes(b, json.Valid) })
+}
+
+func BenchmarkAppendReply(b *testing.B) {
+	r := Reply{JoinRef: []byte(`"1"`), Ref: []byte(`"2"`), Topic: []byte(`"room:1"`), Status: StatusOK, Response: []byte(`{"id":1}`)}
+	dst := make([]byte, 0, 256)
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = V2{}.AppendReply(dst[:0], &r)
+	}
+}
+
+func BenchmarkAppendPush(b *testing.B) {
+	p := Push{Topic: []byte(`"room:1"`), Event: "new_msg", Payload: []byte(`{"body":"hello"}`)}
+	dst := make([]byte, 0, 256)
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = V2{}.AppendPush(dst[:0], &p)
+	}
+}

@@ -1,0 +1,51 @@
+// Package wire turns Phoenix Channels frames into Go structs and back. It is
+// pure functions over byte slices: no I/O, no goroutines, no state.
+//
+// Three verbs:
+//
+//   - [V2.Decode] splits one text frame of a client into a [Message] of views.
+//   - [V2.AppendReply] and [V2.AppendPush] write the frames a server sends.
+//   - [Valid] judges JSON that somebody else (a guest, another node) produced
+//     before it is pasted, unparsed, into such a frame.
+//
+// # Format (serializer for vsn ~> 2.0.0, text)
+//
+// A client frame is a JSON array of at least five elements; further ones are
+// ignored. Any element may be any JSON value.
+//
+//	["1"     , "2" , "room:1" , "new_msg" , {"body":"hi"} ]
+//	 join_ref  ref    topic      event       payload
+//
+// A server frame has exactly five:
+//
+//	reply      ["1"  ,"2"  ,"room:1","phx_reply",{"status":"ok","response":{}}]
+//	push       ["1"  ,null ,"room:1","new_msg"  ,{"body":"hi"}]
+//	broadcast  [null ,null ,"room:1","new_msg"  ,{"body":"hi"}]
+//	close      ["1"  ,"1"  ,"room:1","phx_close",{}]
+//	error      ["1"  ,"1"  ,"room:1","phx_error",{"reason":"channel_crash"}]
+//
+// Source: phoenix v2_json_serializer.ex and socket.ex; the rules are restated
+// in the project's Phoenix specification, sections 1.2, 1.6 and 1.8.
+//
+// # What counts as JSON
+//
+// One value of RFC 8259 in valid UTF-8, nested at most [MaxDepth] deep, with
+// white space allowed around it. That is what encoding/json.Valid accepts, less
+// invalid UTF-8 and less the depth between [MaxDepth] and its own 10 000.
+// Payloads are never parsed, so numbers keep their digits and objects keep
+// duplicate keys.
+//
+// The structure is checked by sonic, whose Valid is laxer than RFC 8259: it lets
+// raw control characters, unknown escapes (\x) and malformed \u escapes pass
+// inside strings. The scanner that splits the frame has to walk every string
+// anyway, and refuses those. sonic also reads behind texts shorter than four
+// bytes, which therefore go to encoding/json. UTF-8 is checked because a text frame with one bad
+// byte makes the receiving browser close its connection (RFC 6455 section 8.1):
+// unchecked, one guest could disconnect every subscriber of a topic.
+//
+// # Concurrency and ownership
+//
+// Everything is safe for concurrent use on different arguments. No function
+// blocks or keeps a reference to its arguments, except that a decoded [Message]
+// refers to the frame it came from.
+package wire

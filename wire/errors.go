@@ -1,0 +1,54 @@
+package wire
+
+import "strconv"
+
+// Reason says why a frame was refused. Its text names no detail of the frame
+// and may be logged or counted freely.
+type Reason uint8
+
+// Reasons of a [DecodeError].
+const (
+	// reasonNone is the scanner's "go on"; it never leaves the package.
+	reasonNone Reason = iota
+	// ReasonNotJSON is text that is no JSON value, an empty frame among them.
+	ReasonNotJSON
+	// ReasonNotUTF8 is text that is no UTF-8; a WebSocket server answers it with
+	// close code 1007 (RFC 6455 section 8.1).
+	ReasonNotUTF8
+	// ReasonTooDeep is JSON nested deeper than [MaxDepth]. Far deeper text (the
+	// validator's own bound lies near 4096) is reported as ReasonNotJSON.
+	ReasonTooDeep
+	// ReasonNotArray is JSON of another type, such as a V1 frame.
+	ReasonNotArray
+	// ReasonTooFewElements is an array of fewer than five.
+	ReasonTooFewElements
+)
+
+// String returns the reason in a few lower-case words.
+func (r Reason) String() string {
+	switch r {
+	case ReasonNotJSON:
+		return "not JSON"
+	case ReasonNotUTF8:
+		return "not UTF-8"
+	case ReasonTooDeep:
+		return "nested too deep"
+	case ReasonNotArray:
+		return "not an array"
+	case ReasonTooFewElements:
+		return "too few elements"
+	default:
+		return "reason " + strconv.Itoa(int(r))
+	}
+}
+
+// DecodeError is the only error Decode returns. Phoenix closes the socket on
+// any of them (code 1011); no error frame exists for it.
+type DecodeError struct {
+	Reason Reason
+}
+
+// Error implements error.
+func (e *DecodeError) Error() string {
+	return "decode frame: " + e.Reason.String()
+}

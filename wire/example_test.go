@@ -1,0 +1,32 @@
+package wire_test
+
+import (
+	"fmt"
+
+	"github.com/aviary-host/aviary/wire"
+)
+
+// A server decodes a request and answers it; the refs and the topic go back
+// byte for byte.
+func Example() {
+	var m wire.Message
+	frame := []byte(`["1","2","room:1","new_msg",{"body":"hi"}]`)
+	if err := (wire.V2{}).Decode(frame, &m); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s on %s: %s\n", m.Event, m.Topic, m.Payload)
+
+	reply := wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.TopicJSON, Status: wire.StatusOK}
+	fmt.Printf("%s\n", wire.V2{}.AppendReply(nil, &reply))
+	// Output:
+	// new_msg on room:1: {"body":"hi"}
+	// ["1","2","room:1","phx_reply",{"status":"ok","response":{}}]
+}
+
+// A broadcast is the same bytes for every subscriber.
+func ExampleV2_AppendPush() {
+	push := wire.Push{Topic: wire.AppendQuoted(nil, "room:1"), Event: "new_msg", Payload: []byte(`{"body":"hi"}`)}
+	fmt.Printf("%s\n", wire.V2{}.AppendPush(nil, &push))
+	// Output: [null,null,"room:1","new_msg",{"body":"hi"}]
+}

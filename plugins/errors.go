@@ -1,0 +1,169 @@
+package plugins
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/aviary-host/aviary/abi"
+)
+
+// ErrClosed is returned by [Plugin.Handle] after [Plugin.Close] was called.
+var ErrClosed = errors.New("plugin is closed")
+
+// LoadError says why a module was refused, or why an instance of it could not
+// be made.
+type LoadError struct {
+	Plugin  string // the plugin's name
+	Problem string // the cause in plain words, one line
+	Stack   string // stack trace of a trap, a frame per line, innermost first; else empty
+	Err     error  // what is behind it, may be nil
+}
+
+// Error describes the refusal in one line, such as
+// "plugin chat: module speaks ABI version 2, this host speaks version 1".
+func (e *LoadError) Error() string { return "plugin " + e.Plugin + ": " + e.Problem }
+
+// Unwrap returns what is behind the refusal, or nil.
+func (e *LoadError) Unwrap() error { return e.Err }
+
+// Kind says in which way a call failed. The set is closed.
+type Kind uint8
+
+// The kinds of failed calls. All but [KindTooLarge] and [KindNoCallback] cost
+// the instance, if there was one.
+const (
+	KindTrap        Kind = iota + 1 // the WebAssembly code trapped, or gave a host function bytes past its memory
+	KindPanic                       // the guest called the panic import
+	KindExit                        // the guest called proc_exit
+	KindBadPointer                  // the response ends past the memory
+	KindBadResponse                 // the response breaks SPEC.md or is over a limit; Err is an *abi.FormatError
+	KindBadAlloc                    // aviary_alloc gave no usable buffer for a long request
+	KindInstantiate                 // a new instance was needed and could not be made; Err is a *LoadError
+	KindTooLarge                    // the request does not fit the memory that the guest may have
+	KindNoCallback                  // the module does not export the callback
+	KindHost                        // a bug on our side: a Go panic in a host function or in this package
+)
+
+// String returns the kind as errors and metrics spell it.
+func (k Kind) String() string {
+	names := [...]string{
+		"error?", "trap", "panic", "exit", "bad_pointer", "bad_response",
+		"bad_alloc", "instantiate", "too_large", "no_callback", "host",
+	}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return names[0]
+}
+
+// CallError says why a callback failed. Nothing of the callback may be
+// committed (SPEC.md section 7).
+type CallError struct {
+	Plugin   string // the plugin's name
+	Callback abi.Callback
+	Kind     Kind
+	Message  string // what happened, one line, partly in the guest's words
+	Stack    string // stack trace, a frame per line, innermost first; empty if there is none
+	Stderr   string // the last lines that the guest wrote to its standard error in this call
+	Err      error  // what is behind it, may be nil
+}
+
+// Error describes the failure in one line, such as
+// "plugin chat: handle_in: trap: unreachable (main.boom)".
+func (e *CallError) Error() string {
+	return "plugin " + e.Plugin + ": " + e.Callback.String() + ": " + e.Kind.String() + ": " + e.Message
+}
+
+// Unwrap returns what is behind the failure, or nil.
+func (e *CallError) Unwrap() error { return e.Err }
+
+// LogValue is the error as a log shows it: the line, and where there is one the
+// guest's stack trace, which is too long for a line.
+func (e *CallError) LogValue() slog.Value {
+	if e.Stack == "" {
+		return slog.StringValue(e.Error())
+	}
+	return slog.GroupValue(slog.String("message", e.Error()), slog.String("stack", e.Stack))
+}
+
+// fault ends a callback: host functions panic with it, and wazero hands it
+// back inside the error of the call.
+type fault struct {
+	kind    Kind
+	message string
+}
+
+func (f *fault) Error() string { return f.message }
+
+// wazero puts the stack trace behind the message of an error, and names
+// neither part in its API.
+const (
+	traceMark    = "\nwasm stack trace:"
+	trapPrefix   = "wasm error: "
+	overflowText = "stack overflow"
+)
+
+// failure is the error of a call into a guest, taken apart.
+type failure struct {
+	kind    Kind
+	message string
+	stack   string
+}
+
+// explain takes the error of a call into a guest apart.
+func explain(err error) failure {
+	text, trace, _ := strings.Cut(err.Error(), traceMark)
+	out := failure{kind: KindHost, message: oneLine(firstLine(text))}
+	if trace = strings.TrimSpace(trace); trace != "" {
+		trace = trace[:min(len(trace), maxStack)]
+		out.stack = strings.ToValidUTF8(strings.ReplaceAll(trace, "\n\t", "\n"), "\uFFFD")
+	}
+	var f *fault
+	if errors.As(err, &f) {
+		out.kind, out.message = f.kind, oneLine(f.message)
+		return out
+	}
+	before, after, isTrap := strings.Cut(text, trapPrefix)
+	if isTrap || strings.HasSuffix(text, overflowText) {
+		out.kind, out.message = KindTrap, oneLine(before+after)
+		if frame := innermost(out.stack); frame != "" {
+			out.message += " (" + frame + ")"
+		}
+	}
+	return out
+}
+
+// innermost returns the name of the first function of a stack trace, "" if
+// there is none.
+func innermost(stack string) string {
+	name, _, _ := strings.Cut(firstLine(stack), "(")
+	return oneLine(strings.TrimPrefix(name, "."))
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// maxText is the longest text of a guest in an error or a log line, in bytes
+// (SPEC.md section 8).
+const maxText = 1 << 10
+
+// maxStack is the longest stack trace in an error, in bytes: the names in it
+// are the guest's.
+const maxStack = 16 << 10
+
+// oneLine makes a text of a guest fit for one line of an error: valid UTF-8
+// without control characters, of at most maxText bytes.
+func oneLine(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}

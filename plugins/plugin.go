@@ -1,0 +1,355 @@
+package plugins
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/aviary-host/aviary/abi"
+)
+
+const (
+	pageSize           = 64 << 10
+	defaultMemoryPages = 256     // 16 MiB
+	maxMemoryPages     = 1 << 16 // all that 32 bits address
+
+	// wazero looks at the context while it compiles only when it has more than
+	// one worker.
+	compileWorkers = 2
+)
+
+// Config sets what a plugin gets and may do. The zero value is usable.
+type Config struct {
+	// Name stands for the plugin in errors and logs; empty means "unnamed".
+	Name string
+
+	// Instances is the most that exist at once, and so the most callbacks that
+	// run at once; 0 means GOMAXPROCS. One costs some 30 KiB, one of a Go guest
+	// some 3 MiB.
+	Instances int
+
+	// MemoryPages is the most memory of an instance, in pages of 64 KiB; 0 means
+	// 256, which is 16 MiB.
+	MemoryPages uint32
+
+	// Limits bounds the responses; a field that is 0 means its default.
+	Limits abi.Limits
+
+	// Settings is the JSON object that the config import reads and that requests
+	// carry where SPEC.md section 3.1 says so; empty means {}.
+	Settings []byte
+
+	// Presence appends the presences of a topic to dst, a JSON object as
+	// presence_state has it, for the presence_list import; nil means {}. It is
+	// called during callbacks, from any goroutine, and must not call the plugin.
+	Presence func(dst []byte, topic string) []byte
+
+	// Logger gets what the guests log, and what they write to their standard
+	// output and error, with the attributes plugin, src=guest and callback, and,
+	// where the request has them, topic, socket and event; nil means nobody does.
+	// When the run-time of a guest gives up, all but the beginning of the stacks
+	// that it dumps is of level debug.
+	Logger *slog.Logger
+}
+
+// Plugin is a compiled module and its instances. Its methods may be called from
+// any goroutine.
+type Plugin struct {
+	name    string
+	hash    string
+	size    int
+	started time.Time // zero of the guests' monotonic clock
+
+	limits      abi.Limits
+	memoryLimit uint64 // bytes
+	settings    map[string]json.RawMessage
+	rawSettings []byte
+	presence    func(dst []byte, topic string) []byte
+	logger      *slog.Logger
+
+	runtime  wazero.Runtime
+	compiled wazero.CompiledModule
+	exports  map[string]api.FunctionDefinition
+	marker   abi.Marker             // of the first instance
+	accepted bool                   // there was one, and it was good
+	callback [abi.NumCallbacks]bool // that the module implements
+
+	pool *pool
+	live atomic.Int64 // instances that exist
+
+	closing  sync.Once
+	closeErr error
+}
+
+// Load compiles and checks a module and makes its first instance. The ctx ends
+// the compilation only: initialisation of the guest cannot be interrupted. The
+// error is a [*LoadError]. The caller closes the plugin.
+func Load(ctx context.Context, wasm []byte, cfg Config) (*Plugin, error) {
+	p, err := newPlugin(wasm, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.start(ctx, wasm); err != nil {
+		if closeErr := p.Close(); closeErr != nil {
+			p.logger.Warn("closing a refused plugin failed", "error", closeErr)
+		}
+		return nil, err
+	}
+	return p, nil
+}
+
+// newPlugin checks the configuration and makes a plugin without a module.
+func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
+	if cfg.Name == "" {
+		cfg.Name = "unnamed"
+	}
+	if cfg.Instances <= 0 {
+		cfg.Instances = runtime.GOMAXPROCS(0)
+	}
+	if cfg.MemoryPages == 0 {
+		cfg.MemoryPages = defaultMemoryPages
+	}
+	if cfg.MemoryPages > maxMemoryPages {
+		return nil, &LoadError{Plugin: cfg.Name, Problem: fmt.Sprintf(
+			"configured for %d pages of memory, but there are at most %d", cfg.MemoryPages, maxMemoryPages)}
+	}
+	if len(cfg.Settings) == 0 {
+		cfg.Settings = []byte("{}")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	hash := sha256.Sum256(wasm)
+	p := &Plugin{
+		name: cfg.Name, hash: hex.EncodeToString(hash[:]), size: len(wasm), started: time.Now(),
+		limits: withDefaults(cfg.Limits), memoryLimit: uint64(cfg.MemoryPages) * pageSize,
+		rawSettings: append([]byte(nil), cfg.Settings...), presence: cfg.Presence,
+		logger: cfg.Logger.With("plugin", cfg.Name, "src", "guest"),
+		pool:   newPool(cfg.Instances),
+	}
+	err := json.Unmarshal(p.rawSettings, &p.settings)
+	if err == nil && p.settings == nil {
+		err = errors.New("they are null")
+	}
+	if err != nil {
+		return nil, p.refuseFor("settings are not a JSON object", err)
+	}
+	return p, nil
+}
+
+func withDefaults(l abi.Limits) abi.Limits {
+	d := abi.DefaultLimits()
+	pick := func(v, otherwise int) int {
+		if v == 0 {
+			return otherwise
+		}
+		return v
+	}
+	return abi.Limits{
+		Response: pick(l.Response, d.Response), State: pick(l.State, d.State),
+		Effects: pick(l.Effects, d.Effects), Output: pick(l.Output, d.Output),
+	}
+}
+
+// start compiles and checks the module and makes the first instance.
+func (p *Plugin) start(ctx context.Context, wasm []byte) error {
+	if err := p.checkMagic(wasm); err != nil {
+		return err
+	}
+	if err := p.checkMemory(wasm); err != nil {
+		return err
+	}
+	config := wazero.NewRuntimeConfig().
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithMemoryLimitPages(uint32(p.memoryLimit / pageSize)).
+		WithDebugInfoEnabled(false) // DWARF: the function names of the name section stay
+	ctx = experimental.WithCompilationWorkers(ctx, compileWorkers)
+	p.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	var err error
+	if p.compiled, err = p.runtime.CompileModule(ctx, wasm); err != nil {
+		return p.refuseFor("module does not compile", err)
+	}
+	if err = p.admit(wasm); err != nil {
+		return err
+	}
+	if err = p.offerImports(ctx); err != nil {
+		return p.refuseFor("host functions cannot be made", err)
+	}
+	l, err := p.pool.take()
+	if err != nil {
+		return err
+	}
+	defer func() { p.pool.put(l) }()
+	if l.in, err = p.newInstance(); err != nil {
+		return err
+	}
+	p.accept(l.in.marker)
+	return nil
+}
+
+// Name returns the plugin's name.
+func (p *Plugin) Name() string { return p.name }
+
+// Hash returns the SHA-256 of the module in hexadecimal digits.
+func (p *Plugin) Hash() string { return p.hash }
+
+// Size returns the length of the module in bytes.
+func (p *Plugin) Size() int { return p.size }
+
+// Live returns the number of instances that exist now.
+func (p *Plugin) Live() int { return int(p.live.Load()) }
+
+// Implements tells whether the module has the callback. The answer never
+// changes.
+func (p *Plugin) Implements(c abi.Callback) bool {
+	return int(c) < abi.NumCallbacks && p.callback[c]
+}
+
+// Handle runs a callback and fills resp, which it overwrites. The slices of
+// resp are views into the returned buffer: buf, grown if need be. Both belong
+// to the caller, who gives the buffer back with the next call.
+//
+// Handle waits while all instances are busy. After an error, a [*CallError] or
+// [ErrClosed], nothing has happened, resp is empty, and the buffer may be
+// reused; the next call finds the plugin as good as new. It does not allocate
+// unless it waits, fails, or makes an instance or a larger buffer.
+//
+// The request is sent as it is, but for the settings: where it must have them
+// and has none, those of the Config are sent.
+func (p *Plugin) Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, error) {
+	var failed failure
+	switch size := req.Size(); {
+	case !p.Implements(req.Callback):
+		failed = failure{kind: KindNoCallback, message: "the module does not export it"}
+	case uint64(size) > p.memoryLimit:
+		failed = failure{kind: KindTooLarge, message: fmt.Sprintf(
+			"request of %d bytes, in a memory of at most %d", size, p.memoryLimit)}
+	default:
+		l, err := p.pool.take()
+		if err != nil {
+			resp.Reset()
+			return buf, fmt.Errorf("plugin %s: %w", p.name, err)
+		}
+		return p.serve(l, req, buf, resp)
+	}
+	resp.Reset()
+	return buf, p.callError(req.Callback, failed, nil)
+}
+
+// serve runs a callback on the instance of l, makes that first if need be, and
+// puts l back.
+func (p *Plugin) serve(l lease, req *abi.Request, buf []byte, resp *abi.Response) (out []byte, err error) {
+	out = buf
+	defer func() {
+		if bug := recover(); bug != nil {
+			f := failure{kind: KindHost, message: oneLine(fmt.Sprint(bug)), stack: string(debug.Stack())}
+			err = p.callError(req.Callback, f, nil)
+		}
+		if err != nil {
+			resp.Reset()
+			p.discard(&l)
+		}
+		p.pool.put(l)
+	}()
+	if l.in == nil {
+		if l.in, err = p.newInstance(); err != nil {
+			return out, p.callError(req.Callback, failure{kind: KindInstantiate, message: err.Error()}, err)
+		}
+	}
+	l.in.arm(req)
+	out, err = l.in.invoke(req, buf[:0])
+	if err == nil {
+		err = p.decode(req.Callback, out, resp)
+	}
+	if !l.in.settle(err) {
+		if err != nil {
+			err = l.in.describe(req.Callback, err)
+		}
+		p.discard(&l)
+	}
+	return out, err
+}
+
+// decode reads the response out of its copy and checks it. The error is an
+// *abi.FormatError.
+func (p *Plugin) decode(c abi.Callback, block []byte, resp *abi.Response) error {
+	if err := abi.DecodeResponse(block, p.limits, resp); err != nil {
+		return err
+	}
+	return resp.Check(c)
+}
+
+// discard closes the instance of l, if there is one; its place becomes vacant.
+func (p *Plugin) discard(l *lease) {
+	if l.in == nil {
+		return
+	}
+	if err := l.in.close(); err != nil {
+		p.logger.Warn("closing an instance failed", "error", err)
+	}
+	l.in = nil
+}
+
+// describe makes the error of a failed callback out of what invoke or decode
+// returned.
+func (in *instance) describe(c abi.Callback, err error) error {
+	var format *abi.FormatError
+	if errors.As(err, &format) {
+		return in.plugin.callError(c, failure{kind: KindBadResponse, message: format.Error()}, err)
+	}
+	f := explain(err)
+	if f.kind == KindTrap || f.kind == KindExit {
+		f.message = in.lastWords() + f.message
+	}
+	e := in.plugin.callError(c, f, err)
+	e.Stderr = strings.Join(in.call.log.recent, "\n")
+	return e
+}
+
+// lastWords returns what the guest said before it gave up, to be put before the
+// message of an error.
+func (in *instance) lastWords() string {
+	words := in.call.log.lastWords()
+	switch {
+	case words == "":
+		return ""
+	case outOfMemory(words):
+		words += "; the module may have at most " + sizeText(in.plugin.memoryLimit, false) + " (plugin.memory)"
+	}
+	return words + "; "
+}
+
+func (p *Plugin) callError(c abi.Callback, f failure, err error) *CallError {
+	return &CallError{Plugin: p.name, Callback: c, Kind: f.kind, Message: f.message, Stack: f.stack, Err: err}
+}
+
+// Close frees the plugin. It waits for the calls that run, while those that
+// wait for an instance and all later ones get [ErrClosed]. Every call of Close
+// returns when the first is done, with the same error. It must not be called
+// from Config.Presence or Config.Logger.
+func (p *Plugin) Close() error {
+	p.closing.Do(func() {
+		p.pool.drain(func(in *instance) { p.closeErr = errors.Join(p.closeErr, in.close()) })
+		if p.runtime != nil {
+			p.closeErr = errors.Join(p.closeErr, p.runtime.Close(context.Background()))
+		}
+		if p.closeErr != nil {
+			p.closeErr = fmt.Errorf("plugin %s: close: %w", p.name, p.closeErr)
+		}
+	})
+	return p.closeErr
+}

@@ -1,0 +1,13 @@
+;; handle_in answers with result 5 (pass), which only handle_out may give.
+(module
+  (memory (export "memory") 3)
+  ;; An accepted join: header_size 64, result 1 (reply), all else 0.
+  (data (i32.const 16) "\40\00\01")
+  ;; header_size 64, result 5
+  (data (i32.const 1024) "\40\00\05\00")
+  (func (export "aviary_abi_v1") (result i64) (i64.const 0))
+  (func (export "aviary_alloc") (param $size i32) (result i32) (i32.const 65536))
+  (func (export "join") (param $req i32) (param $len i32) (result i64)
+    (i64.const 0x0000001000000040)) ;; 64 bytes at 16
+  (func $handle_in (export "handle_in") (param $req i32) (param $len i32) (result i64)
+    (i64.const 0x0000040000000040)))

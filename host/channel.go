@@ -1,0 +1,250 @@
+package host
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/presence"
+	"github.com/aviary-host/aviary/pubsub"
+	"github.com/aviary-host/aviary/wire"
+)
+
+var (
+	errNoHandleIn  = errors.New("plugin has no handle_in")
+	errMailboxFull = errors.New("mailbox full: the channel's callbacks are slower than what comes in")
+)
+
+// Channel is one topic joined on one socket (Phoenix.Channel.Server): its
+// state, and all that happens on it, one thing after the other.
+type Channel struct {
+	// Constant.
+	socket    *Socket
+	handler   Handler
+	topic     string
+	topicJSON []byte // as the client spelled it
+	joinRef   []byte // in frames to the client
+	matchRef  []byte // that messages from the client must carry; nil when the join had none
+	owner     presence.Owner
+	log       *slog.Logger
+
+	mail mailbox
+
+	// intercepts is the set of events that go through handle_out. The runner
+	// replaces it; Deliver reads it.
+	intercepts atomic.Pointer[map[string]bool]
+
+	// dropped counts the messages for which the mailbox had no room; the runner
+	// says so when it has caught up.
+	dropped atomic.Int64
+
+	// Owned by the runner of the mailbox.
+	state        []byte
+	stateVersion uint32
+	sub          *pubsub.Subscription[*Fanout]
+	subs         map[string]*pubsub.Subscription[*Fanout]
+	timers       timers
+	ending       abi.Reason // set by a stop effect
+	endText      string
+
+	ended abi.Reason // written at the end, read by who waited for it
+}
+
+func newChannel(s *Socket, rt *route, m *wire.Message) *Channel {
+	c := &Channel{
+		socket: s, handler: rt.handler,
+		topic:     string(m.Topic),
+		topicJSON: bytes.Clone(m.TopicJSON),
+		joinRef:   bytes.Clone(m.JoinRef),
+		owner:     presence.Owner(s.srv.owners.Add(1)),
+		log:       s.log.With("plugin", rt.plugin, "topic", string(m.Topic)),
+	}
+	c.matchRef = c.joinRef
+	if c.joinRef == nil {
+		// A join without join_ref makes its ref the channel's own, but the
+		// socket goes on expecting null (channel/server.ex, socket.ex).
+		c.joinRef = bytes.Clone(m.Ref)
+	}
+	c.mail.init()
+	return c
+}
+
+// join runs the join callback on the reader and answers the client. Nothing of
+// the new channel reaches the client before the reply, and no broadcast after
+// the subscription is lost: the reply is queued while the topic is held
+// (channel/server.ex, channel_join). old is the channel it replaces, if any.
+func (c *Channel) join(m *wire.Message, old *Channel) {
+	c.mail.enter()
+	b := c.socket.srv.scratch.Get().(*scratch)
+	defer c.socket.srv.release(b)
+
+	req := c.request(b, abi.CallbackJoin)
+	req.Ref, req.Payload = m.Ref, m.Payload
+	req.State, req.StateVersion = c.socket.seed, c.socket.seedVer
+	resp, err := c.call(b)
+	if err == nil {
+		err = c.checkOutput(resp)
+	}
+	if err != nil {
+		c.logFailure(abi.CallbackJoin, err)
+		c.socket.replyJoin(m, old, wire.StatusError, reasonJoinCrashed)
+		c.mail.close()
+		return
+	}
+	if resp.Result == abi.ResultReplyError {
+		c.apply(resp, nil)
+		c.socket.replyJoin(m, old, wire.StatusError, resp.Payload)
+		c.mail.close()
+		return
+	}
+	c.state, c.stateVersion = bytes.Clone(c.socket.seed), c.socket.seedVer
+	c.setState(resp)
+	c.socket.admit(c)
+	c.sub = c.socket.srv.pubsub.Subscribe(c.topic, c, func() {
+		c.socket.replyJoin(m, old, wire.StatusOK, resp.Payload)
+	})
+	c.apply(resp, nil)
+	c.settle()
+	c.release()
+}
+
+// handleIn takes a client's event, on the reader.
+func (c *Channel) handleIn(m *wire.Message) {
+	if c.mail.enter() {
+		c.runIn(m.Event, m.Ref, m.Payload)
+		c.release()
+		return
+	}
+	c.leaveMail(mail{
+		kind: mailIn, event: string(m.Event),
+		ref: bytes.Clone(m.Ref), payload: bytes.Clone(m.Payload),
+	})
+}
+
+// leave takes a phx_leave, on the reader.
+func (c *Channel) leave(ref []byte) {
+	if c.mail.enter() {
+		c.runLeave(ref)
+		c.release()
+		return
+	}
+	c.leaveMail(mail{kind: mailLeave, ref: bytes.Clone(ref)})
+}
+
+func (c *Channel) leaveMail(m mail) {
+	c.socket.out.away.Add(1) // there may be no room for long
+	defer c.socket.out.away.Add(-1)
+	if start, ok := c.mail.addWhenRoom(m); ok && start {
+		c.startRunner()
+	}
+}
+
+// end ends the channel and returns when it has ended, or had already. Mail that
+// waits is handled before that only for a draining server. Not to be called by
+// the channel's own runner.
+func (c *Channel) end(why abi.Reason) {
+	c.socket.out.away.Add(1) // the callback that runs may take long
+	defer c.socket.out.away.Add(-1)
+	if c.mail.enter() {
+		c.runEnd(why, "")
+		c.release()
+		return
+	}
+	last := mail{kind: mailEnd, reason: why}
+	var start bool
+	if why == abi.ReasonDraining {
+		start, _ = c.mail.add(last, false)
+	} else {
+		start, _ = c.mail.replace(last)
+	}
+	if start {
+		c.startRunner()
+	}
+	c.mail.wait()
+}
+
+// post leaves mail that did not come from the channel's own client; it does
+// not block and tells whether there was room.
+func (c *Channel) post(m mail, bounded bool) bool {
+	start, ok := c.mail.add(m, bounded)
+	if start {
+		c.startRunner()
+	}
+	return ok
+}
+
+func (c *Channel) startRunner() { c.socket.srv.work.Go(c.run) }
+
+// release gives up being the runner; mail that has come meanwhile gets a
+// runner of its own, so that the reader can go on reading.
+func (c *Channel) release() {
+	if c.mail.pending() {
+		c.startRunner()
+	}
+}
+
+// run handles mail until there is none.
+func (c *Channel) run() {
+	for {
+		if n := c.dropped.Swap(0); n > 0 {
+			c.log.Warn("messages for handle_info dropped: the callbacks are slower than what comes in", "code", "MAILBOX_FULL", "dropped", n)
+		}
+		m, ok := c.mail.next()
+		if !ok {
+			return
+		}
+		c.handle(&m)
+	}
+}
+
+func (c *Channel) handle(m *mail) {
+	switch m.kind {
+	case mailIn:
+		c.runIn([]byte(m.event), m.ref, m.payload)
+	case mailLeave:
+		c.runLeave(m.ref)
+	case mailInfo:
+		c.runInfo(m)
+	case mailOut:
+		c.runOut(m.fan)
+	case mailPush:
+		c.sendEvent(m.event, m.payload)
+	case mailEnd:
+		c.runEnd(m.reason, "")
+	case mailKill:
+		c.finish(0, c.sendError)
+	case mailOverflown:
+		c.crash(abi.CallbackHandleOut, errMailboxFull)
+	}
+}
+
+// Deliver takes a broadcast, under the lock of its topic: on the channel's own
+// topic it goes straight to the client (the fastlane of channel/server.ex), or
+// to handle_out if the event is intercepted; on other topics to handle_info.
+func (c *Channel) Deliver(topic string, f *Fanout) {
+	if topic != c.topic {
+		c.postInfo(&mail{kind: mailInfo, info: abi.InfoBroadcast, event: f.event, payload: f.payload, source: topic})
+		return
+	}
+	if set := c.intercepts.Load(); set != nil && (*set)[f.event] {
+		if !c.post(mail{kind: mailOut, fan: f}, true) {
+			// The client would miss this one, so it has to join again.
+			if start, _ := c.mail.replace(mail{kind: mailOverflown}); start {
+				c.startRunner()
+			}
+		}
+		return
+	}
+	c.socket.out.push(f.frameV2(), true)
+}
+
+// postInfo leaves a handle_info, which is dropped and counted when the channel
+// is too slow for what it is sent. It does not log: a topic's lock may be held.
+func (c *Channel) postInfo(m *mail) {
+	if !c.post(*m, true) {
+		c.socket.srv.stats.infosDropped.Add(1)
+		c.dropped.Add(1)
+	}
+}

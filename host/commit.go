@@ -1,0 +1,363 @@
+package host
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/presence"
+	"github.com/aviary-host/aviary/pubsub"
+	"github.com/aviary-host/aviary/wire"
+)
+
+// OutputError reports an answer that is well-formed but holds something that
+// must not reach a client: it refuses the whole callback.
+type OutputError struct {
+	Field   string // such as "effects[2] push: payload"
+	Problem string
+}
+
+// Error describes the problem in one line.
+func (e *OutputError) Error() string { return e.Field + " " + e.Problem }
+
+// checkOutput checks what the codec does not: JSON, names, references. After
+// it nothing of the answer can fail any more, so that it takes place whole or
+// not at all.
+func (c *Channel) checkOutput(r *abi.Response) error {
+	if err := checkAnswer(r); err != nil {
+		return err
+	}
+	timers, subs, events, tracks := c.timers.len(), len(c.subs), c.intercepted(), 0
+	for i := range r.Effects {
+		switch e := &r.Effects[i]; {
+		case e.Kind == abi.EffectSendAfter:
+			timers++
+		case e.Kind == abi.EffectSubscribe:
+			subs++
+		case e.Kind == abi.EffectIntercept && !e.Off:
+			events++
+		case e.Kind == abi.EffectPresenceTrack:
+			tracks++
+		}
+	}
+	if tracks > 0 {
+		tracks += c.socket.srv.presence.Owned(c.owner)
+	}
+	// Counted without regard to replacements, so a callback may be refused a
+	// little early, but never gets past the limit.
+	if max(timers, subs, events, tracks) > maxPending {
+		return &OutputError{"effects", fmt.Sprintf("leave more than %d timers, subscriptions, interceptions or presences", maxPending)}
+	}
+	return nil
+}
+
+// checkAnswer is the part of the check that needs no channel.
+func checkAnswer(r *abi.Response) error {
+	if err := checkResult(r); err != nil {
+		return err
+	}
+	for i := range r.Effects {
+		e := &r.Effects[i]
+		if problem := checkEffect(e); problem != "" {
+			return &OutputError{fmt.Sprintf("effects[%d] %s:", i, e.Kind), problem}
+		}
+	}
+	return nil
+}
+
+func checkResult(r *abi.Response) error {
+	if r.Binary {
+		return &OutputError{"payload", problemBinary}
+	}
+	problem := ""
+	switch r.Result {
+	case abi.ResultPush:
+		problem = cmp.Or(eventProblem(r.Event), objectProblem(r.Payload))
+	case abi.ResultReply, abi.ResultReplyError:
+		problem = cmp.Or(statusProblem(r.Event), jsonProblem(r.Payload))
+	}
+	if problem != "" {
+		return &OutputError{r.Result.String() + ":", problem}
+	}
+	return nil
+}
+
+const problemBinary = "is raw bytes, which this serializer cannot carry"
+
+// checkEffect tells what is wrong with an effect, "" when nothing is.
+func checkEffect(e *abi.Effect) string {
+	if e.Binary {
+		return "payload " + problemBinary
+	}
+	if len(e.Topic) > 0 && topicProblem(e.Topic) {
+		return fmt.Sprintf("topic is not UTF-8 of 1 to %d bytes", maxName)
+	}
+	switch e.Kind {
+	case abi.EffectReply:
+		return cmp.Or(statusProblem(e.Event), cmp.Or(jsonProblem(e.Payload), refProblem(e.Key)))
+	case abi.EffectPush, abi.EffectBroadcast, abi.EffectBroadcastFrom:
+		return cmp.Or(eventProblem(e.Event), objectProblem(e.Payload))
+	case abi.EffectSendInfo, abi.EffectSendAfter:
+		return cmp.Or(eventProblem(e.Event), jsonProblem(e.Payload))
+	case abi.EffectPresenceTrack, abi.EffectPresenceUpdate:
+		return cmp.Or(keyProblem(e.Key), objectProblem(e.Payload))
+	case abi.EffectGroupAdd, abi.EffectGroupRemove, abi.EffectGroupBroadcast:
+		return "groups are not supported by this host"
+	}
+	return ""
+}
+
+func jsonProblem(p []byte) string {
+	if len(p) > 0 && !wire.Valid(p) {
+		return "payload is not valid JSON"
+	}
+	return ""
+}
+
+// objectProblem holds Phoenix's rule that pushes and broadcasts carry a map
+// (channel/server.ex).
+func objectProblem(p []byte) string {
+	if len(p) > 0 && (!wire.IsObject(p) || !wire.Valid(p)) {
+		return "payload is not a JSON object"
+	}
+	return ""
+}
+
+func eventProblem(event []byte) string {
+	if len(event) > maxName || !utf8.Valid(event) {
+		return fmt.Sprintf("event is not UTF-8 of 1 to %d bytes", maxName)
+	}
+	return ""
+}
+
+func statusProblem(status []byte) string {
+	if len(status) > maxName || !utf8.Valid(status) {
+		return fmt.Sprintf("status is not UTF-8 of up to %d bytes", maxName)
+	}
+	return ""
+}
+
+func keyProblem(key []byte) string {
+	if len(key) > maxName || !utf8.Valid(key) {
+		return fmt.Sprintf("key is not UTF-8 of up to %d bytes", maxName)
+	}
+	return ""
+}
+
+// refProblem keeps a guest from writing into the frame: a ref is pasted into
+// it as a JSON token.
+func refProblem(ref []byte) string {
+	if len(ref) > 0 && !wire.Valid(ref) {
+		return "key is not a ref of this host"
+	}
+	return ""
+}
+
+func (c *Channel) setState(r *abi.Response) {
+	if !r.HasState {
+		return
+	}
+	c.state = append(c.state[:0], r.State...)
+	c.stateVersion = r.StateVersion
+}
+
+// apply makes the effects happen, in order. They have been checked. ref is that
+// of the message at hand, nil where there is none.
+func (c *Channel) apply(r *abi.Response, ref []byte) {
+	for i := range r.Effects {
+		e := &r.Effects[i]
+		switch e.Kind {
+		case abi.EffectReply:
+			c.sendReply(refOr(e.Key, ref), statusOr(e.Event, wire.StatusOK), e.Payload)
+		case abi.EffectPush:
+			c.sendEvent(string(e.Event), e.Payload)
+		case abi.EffectBroadcast, abi.EffectBroadcastFrom:
+			c.socket.srv.broadcast(c, c.topicOf(e), e)
+		case abi.EffectSendInfo:
+			c.sendInfo(e)
+		case abi.EffectSendAfter:
+			c.sendAfter(e)
+		case abi.EffectCancel:
+			c.timers.cancel(string(e.Key))
+		case abi.EffectDisconnect:
+			c.disconnect(e)
+		case abi.EffectStop:
+			c.ending, c.endText = abi.Reason(e.Number), logText(e.Payload)
+		case abi.EffectLog:
+			c.log.Log(c.socket.srv.ctx, logLevel(abi.Level(e.Number)), logText(e.Payload), "src", "guest")
+		default:
+			c.applyTopic(e)
+		}
+	}
+}
+
+// applyTopic makes the effects on subscriptions and presences happen.
+func (c *Channel) applyTopic(e *abi.Effect) {
+	srv := c.socket.srv
+	switch e.Kind {
+	case abi.EffectSubscribe:
+		c.subscribe(string(e.Topic))
+	case abi.EffectUnsubscribe:
+		c.unsubscribe(string(e.Topic))
+	case abi.EffectIntercept:
+		c.intercept(string(e.Event), !e.Off)
+	case abi.EffectPresenceTrack, abi.EffectPresenceUpdate:
+		c.track(e)
+	case abi.EffectPresenceUntrack:
+		srv.presence.Untrack(c.owner, c.topicOf(e), string(e.Key))
+	case abi.EffectPresencePush:
+		srv.presence.View(c.topicOf(e), func(state []byte) { c.sendEvent(wire.EventPresenceState, state) })
+	}
+}
+
+func refOr(key, ref []byte) []byte {
+	if len(key) > 0 {
+		return key
+	}
+	return ref
+}
+
+// topicOf returns the topic an effect names, the channel's own by default.
+func (c *Channel) topicOf(e *abi.Effect) string {
+	if len(e.Topic) == 0 {
+		return c.topic
+	}
+	return string(e.Topic)
+}
+
+// broadcast sends an effect's event to topic, from a channel or from nobody.
+func (s *Server) broadcast(from *Channel, topic string, e *abi.Effect) {
+	// The fan-out outlives the callback's buffers, so it gets its own bytes.
+	f := newFanout(topic, string(e.Event), cloneOrEmpty(e.Payload))
+	except := e.Kind == abi.EffectBroadcastFrom
+	switch {
+	case except && e.Local:
+		s.pubsub.LocalBroadcastFrom(from, topic, f)
+	case except:
+		s.pubsub.BroadcastFrom(from, topic, f)
+	case e.Local:
+		s.pubsub.LocalBroadcast(topic, f)
+	default:
+		s.pubsub.Broadcast(topic, f)
+	}
+}
+
+func cloneOrEmpty(p []byte) []byte {
+	if len(p) == 0 {
+		return emptyObject
+	}
+	return append(make([]byte, 0, len(p)), p...)
+}
+
+func (c *Channel) sendInfo(e *abi.Effect) {
+	to := string(e.Key)
+	if to == "" {
+		to = c.socket.id
+	}
+	c.socket.srv.sendInfo(to, c.topicOf(e), e)
+}
+
+func (c *Channel) sendAfter(e *abi.Effect) {
+	t := &timer{key: string(e.Key), event: string(e.Event), payload: cloneOrEmpty(e.Payload)}
+	delay := min(time.Duration(e.Value), maxDelay/time.Millisecond) * time.Millisecond
+	c.timers.start(t, delay, func() {
+		// Never dropped: a timer fires once, and few are pending at a time.
+		c.post(mail{kind: mailInfo, info: abi.InfoTimer, timer: t}, false)
+	})
+}
+
+func (c *Channel) disconnect(e *abi.Effect) {
+	if len(e.Key) == 0 {
+		c.socket.Deliver("", &Fanout{event: wire.EventDisconnect})
+		return
+	}
+	c.socket.srv.disconnect(string(e.Key))
+}
+
+func (c *Channel) subscribe(topic string) {
+	if topic == c.topic || c.subs[topic] != nil {
+		return
+	}
+	if c.subs == nil {
+		c.subs = map[string]*pubsub.Subscription[*Fanout]{}
+	}
+	c.subs[topic] = c.socket.srv.pubsub.Subscribe(topic, c, nil)
+}
+
+func (c *Channel) unsubscribe(topic string) {
+	if sub := c.subs[topic]; sub != nil {
+		sub.Cancel()
+		delete(c.subs, topic)
+	}
+}
+
+// intercept replaces the set that Deliver reads.
+func (c *Channel) intercept(event string, on bool) {
+	next := map[string]bool{}
+	if set := c.intercepts.Load(); set != nil {
+		for e := range *set {
+			next[e] = true
+		}
+	}
+	if on {
+		next[event] = true
+	} else {
+		delete(next, event)
+	}
+	c.intercepts.Store(&next)
+}
+
+func (c *Channel) intercepted() int {
+	if set := c.intercepts.Load(); set != nil {
+		return len(*set)
+	}
+	return 0
+}
+
+// track enters or updates a presence; tracking a key twice updates it.
+func (c *Channel) track(e *abi.Effect) {
+	t := presence.Track{Owner: c.owner, Topic: c.topicOf(e), Key: string(e.Key), Meta: cloneOrEmpty(e.Payload)}
+	tracker := c.socket.srv.presence
+	if e.Kind == abi.EffectPresenceTrack {
+		_, err := tracker.Track(t)
+		if !errors.Is(err, presence.ErrAlreadyTracked) {
+			c.logPresence(err)
+			return
+		}
+	}
+	_, err := tracker.Update(t)
+	if !errors.Is(err, presence.ErrNotTracked) {
+		c.logPresence(err)
+	}
+}
+
+func (c *Channel) logPresence(err error) {
+	if err != nil {
+		c.log.Error("presence refused", "code", "PRESENCE_REFUSED", "err", err)
+	}
+}
+
+// maxLogText bounds a text of a guest in the log, in bytes (SPEC.md section 8).
+const maxLogText = 1 << 10
+
+func logText(b []byte) string {
+	return strings.ToValidUTF8(string(b[:min(len(b), maxLogText)]), "\uFFFD")
+}
+
+func logLevel(l abi.Level) slog.Level {
+	switch l {
+	case abi.LevelDebug:
+		return slog.LevelDebug
+	case abi.LevelWarn:
+		return slog.LevelWarn
+	case abi.LevelError:
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}

@@ -1,0 +1,120 @@
+package host
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Config is what a Server is made of. The zero value of each field is the
+// default that its comment names.
+type Config struct {
+	// Mounts are the paths under which clients connect. None means one at
+	// /socket with its defaults.
+	Mounts []Mount
+
+	// Routes are the handlers there are from the start, in order: the first
+	// that fits a topic serves it.
+	Routes []Route
+
+	// Pages are files served to plain GET requests outside the mounts, such as
+	// a demo page. Nil serves none.
+	Pages fs.FS
+
+	// Token is the bearer key of the internal API; without one it answers
+	// requests from the loopback interface only.
+	Token string
+
+	// Logger receives the server's own log. Nil discards it.
+	Logger *slog.Logger
+}
+
+// Mount is one path under which clients connect, with limits of its own.
+// Clients open Path + "/websocket".
+type Mount struct {
+	Path string // such as "/socket"
+
+	// Connect answers the connect callback. Nil accepts everybody.
+	Connect Handler
+	// ConnectPlugin names it in logs.
+	ConnectPlugin string
+
+	MaxChannels  int           // channels of one socket; 0 means 100
+	IdleTimeout  time.Duration // of a silent client, then it is closed with 1002; 0 means 60 s
+	MaxFrame     int           // bytes of a message from a client, else it is closed with 1009; 0 means 64 KiB
+	QueueBytes   int           // bytes waiting for a client that does not read, then it is cut off; 0 means 1 MiB
+	Subprotocols []string      // the first that the client offers too is chosen; empty ignores what it offers
+}
+
+const (
+	defaultMaxChannels = 100
+	defaultIdleTimeout = 60 * time.Second
+	defaultMaxFrame    = 64 << 10
+	defaultQueueBytes  = 1 << 20
+
+	// maxName bounds topics and events in bytes, as the one length byte of
+	// Phoenix's binary frames does.
+	maxName = 255
+	// maxPending bounds the timers, the subscriptions, the interceptions and
+	// the presences of a channel, each (SPEC.md section 8).
+	maxPending = 64
+	// maxMailbox and maxMailboxBytes bound the messages that wait for a
+	// channel. One message may exceed what is left of the bytes.
+	maxMailbox      = 1024
+	maxMailboxBytes = 1 << 20
+)
+
+var errConfig = errors.New("host configuration")
+
+// withDefaults returns a copy of c in which every zero is filled in.
+func (c Config) withDefaults() Config {
+	if len(c.Mounts) == 0 {
+		c.Mounts = []Mount{{Path: "/socket"}}
+	}
+	mounts := make([]Mount, len(c.Mounts))
+	for i, m := range c.Mounts {
+		mounts[i] = m.withDefaults()
+	}
+	c.Mounts = mounts
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (m Mount) withDefaults() Mount {
+	m.Path = strings.TrimSuffix(m.Path, "/")
+	m.MaxChannels = cmp.Or(m.MaxChannels, defaultMaxChannels)
+	m.IdleTimeout = cmp.Or(m.IdleTimeout, defaultIdleTimeout)
+	m.MaxFrame = cmp.Or(m.MaxFrame, defaultMaxFrame)
+	m.QueueBytes = cmp.Or(m.QueueBytes, defaultQueueBytes)
+	return m
+}
+
+// check refuses a configuration that could not work, naming the value.
+func (c *Config) check() error {
+	seen := map[string]bool{}
+	for i := range c.Mounts {
+		m := &c.Mounts[i]
+		switch {
+		case m.Path != "" && !strings.HasPrefix(m.Path, "/"):
+			return fmt.Errorf("%w: mount path %q does not begin with /", errConfig, m.Path)
+		case seen[m.Path]:
+			return fmt.Errorf("%w: mount path %q is given twice", errConfig, m.Path)
+		case m.MaxChannels < 0:
+			return fmt.Errorf("%w: mount %s: max_channels %d is negative", errConfig, m.Path, m.MaxChannels)
+		case m.IdleTimeout < 0:
+			return fmt.Errorf("%w: mount %s: idle_timeout %s is negative", errConfig, m.Path, m.IdleTimeout)
+		case m.MaxFrame < 0 || m.MaxFrame > 1<<30:
+			return fmt.Errorf("%w: mount %s: max_frame %d is not between 1 byte and 1 GiB", errConfig, m.Path, m.MaxFrame)
+		case m.QueueBytes < 0:
+			return fmt.Errorf("%w: mount %s: queue_bytes %d is negative", errConfig, m.Path, m.QueueBytes)
+		}
+		seen[m.Path] = true
+	}
+	return nil
+}

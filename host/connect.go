@@ -1,0 +1,120 @@
+package host
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"strings"
+
+	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/wire"
+	"github.com/valyala/fasthttp"
+)
+
+// connected is what the connect callback decided for a socket to be.
+type connected struct {
+	socketID     string
+	idTopic      string
+	state        []byte
+	stateVersion uint32
+}
+
+// refusal is an HTTP answer in place of an upgrade.
+type refusal struct {
+	status int
+	body   string
+}
+
+// newSocketID returns 128 random bits in upper-case hex.
+func newSocketID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand crashes the process instead
+	return strings.ToUpper(hex.EncodeToString(b[:]))
+}
+
+// connect asks the mount's handler about a client (phoenix socket.ex,
+// connect/3 and id/1).
+func (s *Server) connect(m *Mount, args *fasthttp.Args) (*connected, *refusal) {
+	c := &connected{socketID: newSocketID()}
+	if m.Connect == nil || !m.Connect.Implements(abi.CallbackConnect) {
+		return c, nil
+	}
+	params, problem := paramsJSON(args)
+	if problem != "" {
+		return nil, &refusal{fasthttp.StatusBadRequest, problem}
+	}
+	b := s.scratch.Get().(*scratch)
+	defer s.release(b)
+	b.req = abi.Request{Callback: abi.CallbackConnect, Transport: abi.TransportWebSocket, SocketID: []byte(c.socketID), Params: params, Headers: emptyObject}
+	s.stamp(&b.req)
+	log := s.log.With("socket", c.socketID, "plugin", m.ConnectPlugin)
+	resp, err := s.call(m.Connect, b)
+	if err == nil {
+		err = checkConnect(resp)
+	}
+	if err != nil {
+		s.stats.crashes.Add(1)
+		log.Error("callback failed", "code", "CALLBACK_FAILED", "callback", abi.CallbackConnect.String(), "err", err)
+		return nil, &refusal{fasthttp.StatusInternalServerError, ""}
+	}
+	s.applyConnect(resp, log)
+	if resp.Result == abi.ResultReplyError {
+		return nil, &refusal{cmp.Or(int(resp.Number), fasthttp.StatusForbidden), string(resp.Payload)}
+	}
+	c.idTopic = string(resp.IDTopic)
+	c.state, c.stateVersion = bytes.Clone(resp.State), resp.StateVersion
+	return c, nil
+}
+
+// checkConnect is checkAnswer for connect, where the payload is the body of an
+// HTTP answer and may be anything.
+func checkConnect(r *abi.Response) error {
+	if len(r.IDTopic) > 0 && topicProblem(r.IDTopic) {
+		return &OutputError{"id_topic", "is not UTF-8 of 1 to 255 bytes"}
+	}
+	without := *r
+	without.Binary, without.Payload = false, nil
+	return checkAnswer(&without)
+}
+
+// applyConnect makes the effects happen that are allowed without a channel.
+func (s *Server) applyConnect(r *abi.Response, log *slog.Logger) {
+	for i := range r.Effects {
+		e := &r.Effects[i]
+		switch e.Kind {
+		case abi.EffectBroadcast:
+			s.broadcast(nil, string(e.Topic), e)
+		case abi.EffectSendInfo:
+			s.sendInfo(string(e.Key), string(e.Topic), e)
+		case abi.EffectDisconnect:
+			s.disconnect(string(e.Key))
+		case abi.EffectLog:
+			log.Log(s.ctx, logLevel(abi.Level(e.Number)), logText(e.Payload), "src", "guest")
+		}
+	}
+}
+
+// sendInfo leaves an effect's message with a channel; nothing if there is none.
+func (s *Server) sendInfo(socketID, topic string, e *abi.Effect) {
+	if c := s.find(socketID, topic); c != nil {
+		c.postInfo(&mail{
+			kind: mailInfo, info: abi.InfoMessage, event: string(e.Event), payload: cloneOrEmpty(e.Payload),
+		})
+	}
+}
+
+// find returns the channel of topic on a socket, nil if there is none.
+func (s *Server) find(socketID, topic string) *Channel {
+	sock := s.socket(socketID)
+	if sock == nil {
+		return nil
+	}
+	return sock.channel(topic)
+}
+
+// disconnect closes all sockets with the id topic.
+func (s *Server) disconnect(idTopic string) {
+	s.pubsub.Broadcast(idTopic, newFanout(idTopic, wire.EventDisconnect, emptyObject))
+}

@@ -1,0 +1,34 @@
+// Package host is the server: it accepts WebSocket connections, speaks the
+// Phoenix Channels protocol on them, keeps channels and their state, and has a
+// [Handler] decide what happens in each. Handlers are WebAssembly plugins or
+// native Go; the host cannot tell which.
+//
+// The verbs: [New] a Server from a [Config], [Server.Register] handlers for
+// topics, [Server.Serve] a listener, [Server.Broadcast] and its kin from
+// outside, [Server.Drain] and [Server.Close] in the end.
+//
+// # The way of a message
+//
+//	conn -> Socket.readLoop     socket.go    a read, all frames in it (frames.go)
+//	     -> Socket.dispatch     dispatch.go  heartbeat, join, stale refs, routing
+//	     -> Channel.handleIn    channel.go   one callback at a time
+//	     -> Handler.Handle                   the plugin: request in, response out
+//	     -> Channel.commit      commit.go    checked whole, then state and effects
+//	     -> outbox              outbox.go    one write for the replies of the batch
+//
+// A broadcast goes Server.Broadcast or effect -> pubsub -> Channel.Deliver ->
+// outbox, encoded once for all its receivers ([Fanout]).
+//
+// # Concurrency
+//
+// Each socket has one goroutine, which reads, and for as long as there is
+// something to write and that goroutine is not about to do it, a second one.
+// Callbacks of one channel never overlap: whoever brings a channel its message
+// runs the callback if the channel is idle, else leaves it in the channel's
+// mailbox (mailbox.go). Nothing calls a handler or writes to a connection while
+// holding a lock; [Channel.Deliver] is called under a topic's lock and only
+// enqueues.
+//
+// The protocol's rules are those of Phoenix 1.8 (socket.ex, channel/server.ex);
+// where a rule stands in the code, the comment names the file.
+package host

@@ -1,0 +1,146 @@
+package host
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// statusServiceRestart is the close code for a server going down (IANA registry
+// of RFC 6455 close codes, 1012).
+const statusServiceRestart ws.StatusCode = 1012
+
+// closeError ends a connection with a WebSocket close code (RFC 6455 section
+// 7.4) and a reason of at most 123 bytes.
+type closeError struct {
+	code   ws.StatusCode
+	reason string
+}
+
+func (e *closeError) Error() string { return e.reason }
+
+// frameSink takes what a frameReader finds. Slices are valid during the call.
+type frameSink interface {
+	message(op ws.OpCode, payload []byte) error
+	control(op ws.OpCode, payload []byte) error
+}
+
+// frameReader cuts a byte stream into messages: headers are parsed and checked
+// by gobwas/ws, masks removed in place, fragments put together. It holds no
+// bytes of an idle connection.
+type frameReader struct {
+	max      int // bytes of a message
+	src      bytes.Reader
+	scratch  [ws.MaxHeaderSize]byte
+	op       ws.OpCode // of the message whose fragments are coming in
+	partial  []byte
+	fragment bool
+	broken   bool // a header was refused: where the next one begins is not known
+}
+
+// read hands all complete frames of b to sink and returns how many bytes of b
+// they took, and how many bytes the next frame needs at least from there on (0
+// when nothing is left).
+func (r *frameReader) read(b []byte, sink frameSink) (used, need int, err error) {
+	for used < len(b) {
+		h, n, err := r.header(b[used:])
+		if err != nil {
+			r.broken = true
+			return used, 0, err
+		}
+		if n == 0 {
+			return used, ws.MaxHeaderSize, nil
+		}
+		total := n + int(h.Length)
+		if len(b)-used < total {
+			return used, total, nil
+		}
+		payload := b[used+n : used+total]
+		ws.Cipher(payload, h.Mask, 0)
+		used += total
+		if err := r.frame(h, payload, sink); err != nil {
+			return used, 0, err
+		}
+	}
+	return used, 0, nil
+}
+
+// header parses and checks one frame header; n is 0 when b has not all of it.
+func (r *frameReader) header(b []byte) (h ws.Header, n int, err error) {
+	r.src.Reset(b)
+	h, err = ws.ReadHeaderBuffer(&r.src, r.scratch[:0])
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return h, 0, nil
+	}
+	state := ws.StateServerSide
+	if r.fragment {
+		state = state.Set(ws.StateFragmented)
+	}
+	if err == nil {
+		err = ws.CheckHeader(h, state)
+	}
+	if err == nil && !h.Masked {
+		err = ws.ErrProtocolMaskRequired // RFC 6455 section 5.1
+	}
+	if err != nil {
+		return h, 0, &closeError{ws.StatusProtocolError, err.Error()}
+	}
+	// The declared length is refused before a byte of it is buffered.
+	if h.Length > int64(r.max) || !h.OpCode.IsControl() && len(r.partial)+int(h.Length) > r.max {
+		return h, 0, &closeError{ws.StatusMessageTooBig, "message over max_frame"}
+	}
+	n = len(b) - r.src.Len()
+	r.src.Reset(nil) // b is not to be held on to
+	return h, n, nil
+}
+
+func (r *frameReader) frame(h ws.Header, payload []byte, sink frameSink) error {
+	if h.OpCode.IsControl() {
+		return sink.control(h.OpCode, payload)
+	}
+	if h.OpCode != ws.OpContinuation {
+		r.op = h.OpCode
+	}
+	if !h.Fin {
+		r.fragment = true
+		r.partial = append(r.partial, payload...)
+		return nil
+	}
+	if r.fragment {
+		payload = append(r.partial, payload...)
+		r.fragment, r.partial = false, nil
+	}
+	if r.op == ws.OpText && !utf8.Valid(payload) {
+		return &closeError{ws.StatusInvalidFramePayloadData, "text is not UTF-8"} // RFC 6455 section 8.1
+	}
+	return sink.message(r.op, payload)
+}
+
+// appendFrame appends a whole unmasked frame, as a server sends it.
+func appendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
+	dst = append(dst, 0x80|byte(op))
+	switch n := len(payload); {
+	case n < 126:
+		dst = append(dst, byte(n))
+	case n <= 0xffff:
+		dst = binary.BigEndian.AppendUint16(append(dst, 126), uint16(n))
+	default:
+		dst = binary.BigEndian.AppendUint64(append(dst, 127), uint64(n))
+	}
+	return append(dst, payload...)
+}
+
+// appendCloseFrame appends a close frame, cutting the reason to what a control
+// frame holds.
+func appendCloseFrame(dst []byte, code ws.StatusCode, reason string) []byte {
+	const maxReason = ws.MaxControlFramePayloadSize - 2
+	if len(reason) > maxReason {
+		reason = reason[:maxReason]
+	}
+	body := binary.BigEndian.AppendUint16(make([]byte, 0, ws.MaxControlFramePayloadSize), uint16(code))
+	return appendFrame(dst, ws.OpClose, append(body, reason...))
+}

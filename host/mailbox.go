@@ -1,0 +1,166 @@
+package host
+
+import (
+	"sync"
+
+	"github.com/aviary-host/aviary/abi"
+)
+
+// mailKind says what a piece of mail makes a channel do.
+type mailKind uint8
+
+const (
+	mailIn        mailKind = iota // handle_in
+	mailLeave                     // phx_leave
+	mailInfo                      // handle_info
+	mailOut                       // handle_out of an intercepted broadcast
+	mailPush                      // server push to this channel's client
+	mailEnd                       // end for a reason of the host
+	mailKill                      // end as if crashed, without terminate
+	mailOverflown                 // the mailbox was full: end with an error
+)
+
+// mail is one message for a channel. It owns its bytes.
+type mail struct {
+	kind    mailKind
+	info    abi.InfoKind
+	reason  abi.Reason
+	event   string
+	payload []byte
+	source  string
+	ref     []byte
+	fan     *Fanout
+	timer   *timer
+}
+
+// mailbox makes the callbacks of one channel happen one after the other. There
+// is no goroutine to it: the one who finds it idle becomes the runner, runs
+// what it came with, then what others left meanwhile.
+type mailbox struct {
+	mu     sync.Mutex
+	room   sync.Cond // signalled when mail is taken, and at the end
+	queue  []mail
+	bytes  int // of the mail in queue
+	busy   bool
+	closed bool
+}
+
+// size is what a piece of mail counts for: the bytes that it owns, and itself.
+func (m *mail) size() int {
+	n := mailOverhead + len(m.event) + len(m.payload) + len(m.source) + len(m.ref)
+	if m.fan != nil {
+		n += len(m.fan.payload) // shared, but perhaps held by nobody else any more
+	}
+	return n
+}
+
+// mailOverhead is about what a mail takes in the queue, in bytes.
+const mailOverhead = 160
+
+func (b *mailbox) full() bool { return len(b.queue) >= maxMailbox || b.bytes >= maxMailboxBytes }
+
+func (b *mailbox) init() { b.room.L = &b.mu }
+
+// enter makes the caller the runner if nobody is and nothing waits. It must
+// then call done.
+func (b *mailbox) enter() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.busy || b.closed {
+		return false
+	}
+	b.busy = true
+	return true
+}
+
+// add leaves m for the runner. A runner is due when it reports start: then the
+// caller must see to it that run is called. It reports ok false when the
+// mailbox is full or closed.
+func (b *mailbox) add(m mail, bounded bool) (start, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || bounded && b.full() {
+		return false, false
+	}
+	b.queue = append(b.queue, m)
+	b.bytes += m.size()
+	start = !b.busy
+	b.busy = true
+	return start, true
+}
+
+// replace drops what waits and leaves m alone in its place.
+func (b *mailbox) replace(m mail) (start, ok bool) {
+	b.mu.Lock()
+	b.queue, b.bytes = nil, 0
+	b.mu.Unlock()
+	return b.add(m, false)
+}
+
+// isClosed tells whether mail is taken no more.
+func (b *mailbox) isClosed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
+// addWhenRoom is add for the one sender that can wait: the reader of the
+// channel's own socket, which in turn makes its client wait.
+func (b *mailbox) addWhenRoom(m mail) (start, ok bool) {
+	b.mu.Lock()
+	for !b.closed && b.full() {
+		b.room.Wait()
+	}
+	b.mu.Unlock()
+	return b.add(m, false)
+}
+
+// next returns the oldest mail; without any the caller is no longer the runner.
+func (b *mailbox) next() (m mail, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 {
+		b.busy = false
+		b.room.Broadcast()
+		return mail{}, false
+	}
+	m = b.queue[0]
+	b.bytes -= m.size()
+	b.queue[0] = mail{}
+	b.queue = b.queue[1:]
+	if len(b.queue) == 0 {
+		b.queue = nil
+	}
+	b.room.Broadcast()
+	return m, true
+}
+
+// pending tells whether mail waits. Only the runner may ask.
+func (b *mailbox) pending() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) > 0 {
+		return true
+	}
+	b.busy = false
+	b.room.Broadcast()
+	return false
+}
+
+// close drops what waits and what comes. Only the runner may close.
+func (b *mailbox) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.queue, b.bytes = nil, 0
+	b.room.Broadcast()
+	b.mu.Unlock()
+}
+
+// wait blocks until the mailbox is closed.
+func (b *mailbox) wait() {
+	b.mu.Lock()
+	for !b.closed {
+		b.room.Wait()
+	}
+	b.mu.Unlock()
+}

@@ -1,0 +1,224 @@
+package host
+
+import (
+	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/wire"
+)
+
+// This file is what the runner of a channel's mailbox does: one callback each.
+
+// request prepares b for a callback of the channel.
+func (c *Channel) request(b *scratch, cb abi.Callback) *abi.Request {
+	b.req = abi.Request{
+		Callback:     cb,
+		StateVersion: c.stateVersion,
+		Transport:    abi.TransportWebSocket,
+		SocketID:     append(b.id[:0], c.socket.id...),
+		Topic:        append(b.topic[:0], c.topic...),
+		JoinRef:      c.joinRef,
+		State:        c.state,
+		IDTopic:      append(b.idTopic[:0], c.socket.idTopic...),
+	}
+	b.id, b.topic, b.idTopic = b.req.SocketID, b.req.Topic, b.req.IDTopic
+	c.socket.srv.stamp(&b.req)
+	return &b.req
+}
+
+// call runs the prepared callback. The response is valid as long as b is.
+func (c *Channel) call(b *scratch) (*abi.Response, error) {
+	c.socket.out.away.Add(1)
+	defer c.socket.out.away.Add(-1)
+	return c.socket.srv.call(c.handler, b)
+}
+
+func (c *Channel) runIn(event, ref, payload []byte) {
+	if !c.handler.Implements(abi.CallbackHandleIn) {
+		c.crash(abi.CallbackHandleIn, errNoHandleIn, event)
+		return
+	}
+	b := c.socket.srv.scratch.Get().(*scratch)
+	defer c.socket.srv.release(b)
+	req := c.request(b, abi.CallbackHandleIn)
+	req.Event, req.Ref, req.Payload = event, ref, payload
+	c.runCallback(b, nil)
+}
+
+func (c *Channel) runInfo(m *mail) {
+	if t := m.timer; t != nil {
+		if !c.timers.take(t) {
+			return // cancelled or replaced after it had fired
+		}
+		m.event, m.payload, m.source = t.event, t.payload, t.key
+	}
+	if !c.handler.Implements(abi.CallbackHandleInfo) {
+		return
+	}
+	b := c.socket.srv.scratch.Get().(*scratch)
+	defer c.socket.srv.release(b)
+	req := c.request(b, abi.CallbackHandleInfo)
+	req.Reason = uint32(m.info)
+	req.Event, req.Payload, req.Source = []byte(m.event), m.payload, []byte(m.source)
+	c.runCallback(b, nil)
+}
+
+func (c *Channel) runOut(f *Fanout) {
+	if !c.handler.Implements(abi.CallbackHandleOut) {
+		c.socket.out.push(f.frameV2(), true)
+		return
+	}
+	b := c.socket.srv.scratch.Get().(*scratch)
+	defer c.socket.srv.release(b)
+	req := c.request(b, abi.CallbackHandleOut)
+	req.Event, req.Payload = []byte(f.event), f.payload
+	c.runCallback(b, f)
+}
+
+// runCallback calls, checks the answer whole, and only then lets anything of
+// it happen: effects in their order, then the result. passed is the broadcast
+// that a handle_out is about.
+func (c *Channel) runCallback(b *scratch, passed *Fanout) {
+	cb := b.req.Callback
+	resp, err := c.call(b)
+	if err == nil {
+		err = c.checkOutput(resp)
+	}
+	if err != nil {
+		c.crash(cb, err, b.req.Event)
+		return
+	}
+	c.apply(resp, b.req.Ref)
+	switch resp.Result {
+	case abi.ResultReply:
+		c.sendReply(b.req.Ref, statusOr(resp.Event, wire.StatusOK), resp.Payload)
+	case abi.ResultReplyError:
+		c.sendReply(b.req.Ref, wire.StatusError, resp.Payload)
+	case abi.ResultPush:
+		c.sendEvent(string(resp.Event), resp.Payload)
+	case abi.ResultPass:
+		c.socket.out.push(passed.frameV2(), true)
+	case abi.ResultStop:
+		c.ending, c.endText = abi.Reason(resp.Number), logText(resp.Text)
+	}
+	c.setState(resp) // last: the answer may be views into the old state
+	c.settle()
+}
+
+// settle ends the channel if the callback has asked for it.
+func (c *Channel) settle() {
+	if c.ending != 0 {
+		c.runEnd(c.ending, c.endText)
+	}
+}
+
+func (c *Channel) runLeave(ref []byte) {
+	c.sub.Cancel()
+	c.socket.withdraw(c)
+	c.sendReply(ref, wire.StatusOK, emptyObject)
+	c.sendClose()
+	c.terminate(abi.ReasonLeft, "")
+	c.finish(abi.ReasonLeft, nil)
+}
+
+// runEnd ends the channel. After normal and shutdown the client is told first
+// and terminate's pushes follow; after an error they come before phx_error
+// (channel/server.ex, handle_result and terminate).
+func (c *Channel) runEnd(why abi.Reason, text string) {
+	switch why {
+	case abi.ReasonNormal, abi.ReasonShutdown:
+		c.sub.Cancel()
+		c.socket.withdraw(c)
+		c.sendClose()
+		c.terminate(why, text)
+		c.finish(why, nil)
+	case abi.ReasonError:
+		c.log.Warn("channel stopped with an error", "code", "STOP_ERROR", "reason", text)
+		c.terminate(why, text)
+		c.finish(why, c.sendError)
+	default:
+		c.terminate(why, text)
+		c.finish(why, nil)
+	}
+}
+
+// crash ends the channel after a callback that failed. Nothing of that callback
+// has been committed, so terminate sees the state before it.
+func (c *Channel) crash(cb abi.Callback, err error, event ...[]byte) {
+	c.logFailure(cb, err, event...)
+	c.terminate(abi.ReasonError, err.Error())
+	c.finish(abi.ReasonError, c.sendError)
+}
+
+// logFailure says which callback failed, on which event where there is one.
+func (c *Channel) logFailure(cb abi.Callback, err error, event ...[]byte) {
+	c.socket.srv.stats.crashes.Add(1)
+	log := c.log
+	for _, e := range event {
+		log = log.With("event", logText(e))
+	}
+	log.Error("callback failed", "code", "CALLBACK_FAILED", "callback", cb.String(), "err", err)
+}
+
+// terminate runs the terminate callback. It cannot stop the end: its failure
+// is logged and that is all.
+func (c *Channel) terminate(why abi.Reason, text string) {
+	if !c.handler.Implements(abi.CallbackTerminate) {
+		return
+	}
+	b := c.socket.srv.scratch.Get().(*scratch)
+	defer c.socket.srv.release(b)
+	req := c.request(b, abi.CallbackTerminate)
+	req.Reason, req.Source = uint32(why), []byte(text)
+	resp, err := c.call(b)
+	if err == nil {
+		err = c.checkOutput(resp)
+	}
+	if err != nil {
+		c.logFailure(abi.CallbackTerminate, err)
+		return
+	}
+	c.apply(resp, nil)
+}
+
+// finish gives back all that the channel holds. last, if any, sends the last
+// frame, after which nothing of the topic reaches the client.
+func (c *Channel) finish(why abi.Reason, last func()) {
+	c.ended = why
+	c.sub.Cancel()
+	for _, sub := range c.subs {
+		sub.Cancel()
+	}
+	c.timers.stop()
+	c.socket.withdraw(c)
+	if last != nil {
+		last()
+	}
+	c.socket.srv.presence.UntrackAll(c.owner)
+	c.socket.forget(c)
+	c.mail.close()
+}
+
+func (c *Channel) sendReply(ref []byte, status string, response []byte) {
+	c.socket.sendReply(&wire.Reply{JoinRef: c.joinRef, Ref: ref, Topic: c.topicJSON, Status: status, Response: response})
+}
+
+// sendEvent pushes an event to the channel's client.
+func (c *Channel) sendEvent(event string, payload []byte) {
+	c.socket.sendPush(&wire.Push{JoinRef: c.joinRef, Topic: c.topicJSON, Event: event, Payload: payload})
+}
+
+// sendClose sends phx_close, which carries the join_ref twice (socket.ex).
+func (c *Channel) sendClose() {
+	c.socket.sendPush(&wire.Push{JoinRef: c.joinRef, Ref: c.joinRef, Topic: c.topicJSON, Event: wire.EventClose})
+}
+
+// sendError sends phx_error, likewise.
+func (c *Channel) sendError() {
+	c.socket.sendPush(&wire.Push{JoinRef: c.joinRef, Ref: c.joinRef, Topic: c.topicJSON, Event: wire.EventError, Payload: reasonChannelCrash})
+}
+
+func statusOr(status []byte, fallback string) string {
+	if len(status) == 0 {
+		return fallback
+	}
+	return string(status)
+}

@@ -1,0 +1,330 @@
+package host
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/presence"
+	"github.com/aviary-host/aviary/pubsub"
+	"github.com/aviary-host/aviary/wire"
+	"github.com/valyala/fasthttp"
+)
+
+// ErrStuck tells that callbacks were still running when the time for the end was
+// over. They cannot be interrupted; what they hold is held until the process
+// ends.
+var ErrStuck = errors.New("callbacks are still running")
+
+// stuckGrace is how long a callback has to come back after the time is over.
+const stuckGrace = time.Second
+
+// ErrServerClosed is what Serve returns after Drain or Close.
+var ErrServerClosed = errors.New("server closed")
+
+// Server accepts connections and holds all that they share. Its methods may be
+// called from any goroutine.
+type Server struct {
+	// Constant.
+	cfg      Config
+	log      *slog.Logger
+	mounts   map[string]*Mount // by path of the WebSocket endpoint
+	http     *fasthttp.Server
+	internal *fasthttp.Server
+	pubsub   *pubsub.PubSub[*Fanout]
+	presence *presence.Tracker
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+
+	table    atomic.Pointer[router]
+	register sync.Mutex // one Register at a time
+	owners   atomic.Uint64
+	draining atomic.Bool
+	stats    stats
+
+	scratch sync.Pool // of *scratch
+	buffers sync.Pool // of *[]byte
+
+	// work counts every goroutine that runs on behalf of a socket.
+	work sync.WaitGroup
+
+	mu        sync.Mutex
+	sockets   map[string]*Socket
+	listeners map[*fasthttp.Server][]net.Listener
+	closed    bool
+}
+
+// stats are the counters of GET /api/v1/info.
+type stats struct {
+	channels, framesIn, slowClients, infosDropped, crashes atomic.Int64
+}
+
+// scratch is the room that one callback needs. It is taken for a callback and
+// given back after its effects.
+type scratch struct {
+	req                abi.Request
+	resp               abi.Response
+	buf                []byte // what a handler reads its response into
+	text, frame        []byte // a frame on its way to the outbox
+	id, topic, idTopic []byte
+}
+
+// New checks cfg and makes a Server. Nothing listens yet.
+func New(cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, mounts: map[string]*Mount{}, sockets: map[string]*Socket{},
+		listeners: map[*fasthttp.Server][]net.Listener{},
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.scratch.New = func() any { return new(scratch) }
+	s.buffers.New = func() any { return new([]byte) }
+	s.table.Store(&router{})
+	s.pubsub = pubsub.New(pubsub.Config[*Fanout]{})
+	s.presence = presence.NewTracker(presence.Config{OnDiff: s.presenceDiff})
+	for i := range cfg.Mounts {
+		s.mounts[cfg.Mounts[i].Path+"/websocket"] = &cfg.Mounts[i]
+	}
+	for _, r := range cfg.Routes {
+		if err := s.add(r); err != nil {
+			return nil, err
+		}
+	}
+	s.http = newHTTPServer(s.handleHTTP)
+	s.internal = newHTTPServer(s.handleInternal)
+	return s, nil
+}
+
+func newHTTPServer(h fasthttp.RequestHandler) *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler:               h,
+		Name:                  "aviary",
+		ReadTimeout:           10 * time.Second, // of a request; sockets have the mount's timeout
+		WriteTimeout:          10 * time.Second,
+		IdleTimeout:           60 * time.Second,
+		MaxRequestBodySize:    maxBody,
+		KeepHijackedConns:     true,
+		NoDefaultServerHeader: true,
+		CloseOnShutdown:       true,
+		Logger:                discard{},
+		ErrorHandler:          badRequest,
+	}
+}
+
+// badRequest answers what is not even a request, or too large a one.
+func badRequest(ctx *fasthttp.RequestCtx, err error) {
+	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		apiError(ctx, fasthttp.StatusRequestEntityTooLarge, "TOO_LARGE", fmt.Sprintf("the body is over %d bytes", maxBody))
+		return
+	}
+	apiError(ctx, fasthttp.StatusBadRequest, "BAD_REQUEST", "not an HTTP request")
+}
+
+// maxBody bounds the body of a request, in bytes.
+const maxBody = 1 << 20
+
+// discard keeps fasthttp's notes on broken client connections out of the log.
+type discard struct{}
+
+func (discard) Printf(string, ...any) {}
+
+// Register binds a topic pattern to a handler, after all patterns registered
+// before: the first that fits a topic serves it. Channels that are joined keep
+// their handler. Errors wrap ErrInvalidPattern or ErrPatternRegistered.
+func (s *Server) Register(topicPattern string, h Handler) error {
+	return s.add(Route{Pattern: topicPattern, Handler: h})
+}
+
+func (s *Server) add(r Route) error {
+	s.register.Lock()
+	defer s.register.Unlock()
+	if r.Handler == nil {
+		return fmt.Errorf("%w: pattern %q has no handler", errConfig, r.Pattern)
+	}
+	longer, err := s.routes().with(r)
+	if err != nil {
+		return err
+	}
+	s.table.Store(&longer)
+	return nil
+}
+
+func (s *Server) routes() router { return *s.table.Load() }
+
+// Serve accepts clients on ln until Drain or Close and then returns
+// ErrServerClosed, or the listener's error. The server closes ln.
+func (s *Server) Serve(ln net.Listener) error { return s.serve(s.http, ln) }
+
+// ServeInternal answers health checks and the API on ln, likewise.
+func (s *Server) ServeInternal(ln net.Listener) error { return s.serve(s.internal, ln) }
+
+func (s *Server) serve(h *fasthttp.Server, ln net.Listener) error {
+	s.mu.Lock()
+	closed := s.closed || s.draining.Load() && h == s.http
+	if !closed {
+		s.listeners[h] = append(s.listeners[h], ln)
+	}
+	s.mu.Unlock()
+	if closed {
+		return errors.Join(ErrServerClosed, ln.Close())
+	}
+	if err := h.Serve(ln); err != nil {
+		return err
+	}
+	return ErrServerClosed
+}
+
+// stopServing ends a port: fasthttp's own shutdown knows only the listeners
+// whose Serve has got going, so they are closed here as well.
+func (s *Server) stopServing(ctx context.Context, h *fasthttp.Server) error {
+	err := h.ShutdownWithContext(ctx)
+	s.mu.Lock()
+	listeners := s.listeners[h]
+	delete(s.listeners, h)
+	s.mu.Unlock()
+	for _, ln := range listeners {
+		if e := ln.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// call runs the callback prepared in b and checks the form of the answer.
+func (s *Server) call(h Handler, b *scratch) (*abi.Response, error) {
+	b.resp.Reset()
+	buf, err := h.Handle(&b.req, b.buf[:0], &b.resp)
+	if buf != nil {
+		b.buf = buf
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := b.resp.Check(b.req.Callback); err != nil {
+		return nil, err
+	}
+	return &b.resp, nil
+}
+
+// stamp gives a request its time and seed.
+func (s *Server) stamp(req *abi.Request) {
+	req.TimeMS = time.Now().UnixMilli()
+	binary.LittleEndian.PutUint64(req.Seed[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(req.Seed[8:], rand.Uint64())
+}
+
+// release gives b back, unless it has grown past what is worth keeping.
+func (s *Server) release(b *scratch) {
+	if cap(b.buf)+cap(b.text)+cap(b.frame) > 4*keepBuffer {
+		return
+	}
+	b.req = abi.Request{}
+	s.scratch.Put(b)
+}
+
+// presenceDiff broadcasts a change of presences. It is called under the lock
+// of the topic's presences, which is what keeps diffs and states in order.
+func (s *Server) presenceDiff(topic string, d *presence.Diff) {
+	s.pubsub.LocalBroadcast(topic, newFanout(topic, wire.EventPresenceDiff, d.AppendJSON(nil)))
+}
+
+// enter makes a socket known; false when the server is going down.
+func (s *Server) enter(sock *Socket) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		return false
+	}
+	s.sockets[sock.id] = sock
+	s.work.Add(1)
+	return true
+}
+
+func (s *Server) exit(sock *Socket) {
+	s.mu.Lock()
+	delete(s.sockets, sock.id)
+	s.mu.Unlock()
+	s.work.Done()
+}
+
+func (s *Server) socket(id string) *Socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sockets[id]
+}
+
+func (s *Server) allSockets() []*Socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*Socket, 0, len(s.sockets))
+	for _, sock := range s.sockets {
+		all = append(all, sock)
+	}
+	return all
+}
+
+// Drain ends the server in order: it stops accepting (readiness fails from
+// here on), tells every socket to reconnect elsewhere (close code 1012, as
+// phoenix pool_supervisor.ex), and waits until all have ended and their
+// channels have terminated. When ctx is done it cuts the rest off and returns
+// its error, joined with ErrStuck if callbacks do not return even then.
+// The internal port answers until Close.
+func (s *Server) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining.Store(true) // under mu: enter lets no socket in from here on
+	s.mu.Unlock()
+	// The port waits for requests under way, which may take long to come in;
+	// the sockets need not wait for them.
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stopServing(ctx, s.http) }()
+	for _, sock := range s.allSockets() {
+		sock.close(statusServiceRestart, "", abi.ReasonDraining)
+	}
+	done := make(chan struct{})
+	go func() { s.work.Wait(); close(done) }()
+	select {
+	case <-done:
+		return <-stopped
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), s.cutOff(done), <-stopped)
+	}
+}
+
+// cutOff ends the connections that are left, and waits a little for callbacks
+// to return.
+func (s *Server) cutOff(done <-chan struct{}) error {
+	for _, sock := range s.allSockets() {
+		sock.abort()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-time.After(stuckGrace):
+	}
+	for _, sock := range s.allSockets() {
+		s.log.Error("a callback does not return", "code", "STUCK", "socket", sock.id, "topics", len(sock.unfinished()))
+	}
+	return ErrStuck
+}
+
+// Close drains within ctx if that has not happened, then ends the internal
+// port. Idempotent.
+func (s *Server) Close(ctx context.Context) error {
+	err := s.Drain(ctx)
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	return errors.Join(err, s.stopServing(ctx, s.internal))
+}

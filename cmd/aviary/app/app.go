@@ -1,0 +1,281 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/host"
+	"github.com/aviary-host/aviary/plugins"
+)
+
+// ErrPlugin is wrapped when a plugin could not be read or was refused.
+var ErrPlugin = errors.New("cannot load")
+
+// loadTimeout bounds reading and compiling one plugin.
+const loadTimeout = 60 * time.Second
+
+const pageSize = 64 << 10 // of WebAssembly memory
+
+// App is a running server with its plugins and listeners.
+type App struct {
+	server   *host.Server
+	plugins  []*plugins.Plugin
+	public   net.Listener
+	internal net.Listener
+	urls     []string
+	log      *slog.Logger
+
+	serving sync.WaitGroup
+	failed  chan error
+	close   sync.Once
+	closed  error
+}
+
+// Start listens, loads the plugins, and serves until Close. On an error nothing
+// is left running; it wraps ErrConfig or ErrPlugin where one of them is to
+// blame. The end of ctx ends the loading only.
+func Start(ctx context.Context, cfg *Config, log *slog.Logger) (*App, error) {
+	a := &App{log: log, failed: make(chan error, 2)}
+	if err := a.start(ctx, cfg); err != nil {
+		return nil, errors.Join(err, a.Close(ctx))
+	}
+	return a, nil
+}
+
+func (a *App) start(ctx context.Context, cfg *Config) error {
+	if err := cfg.check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	// A port that is taken is known at once, a module only after seconds of
+	// compiling. Who connects meanwhile waits.
+	if err := a.listen(cfg); err != nil {
+		return err
+	}
+	a.urls = clientURLs(a.public.Addr(), cfg.Mounts)
+	handlers, err := a.loadPlugins(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := a.checkConnect(cfg, handlers); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if a.server, err = host.New(a.hostConfig(cfg, handlers)); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if a.internal != nil {
+		a.serve("internal", a.internal, a.server.ServeInternal)
+	}
+	a.serve("public", a.public, a.server.Serve)
+	return nil
+}
+
+func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) host.Config {
+	hc := host.Config{Pages: cfg.Pages, Token: cfg.Internal.Token, Logger: a.log}
+	for i := range cfg.Plugins {
+		p := &cfg.Plugins[i]
+		for _, topic := range p.Topics {
+			hc.Routes = append(hc.Routes, host.Route{Pattern: topic, Plugin: p.Name, Handler: handlers[p.Name]})
+		}
+	}
+	for i := range cfg.Mounts {
+		hc.Mounts = append(hc.Mounts, hostMount(&cfg.Mounts[i], handlers))
+	}
+	return hc
+}
+
+func hostMount(m *Mount, handlers map[string]*plugins.Plugin) host.Mount {
+	hm := host.Mount{
+		Path: m.at(), ConnectPlugin: m.Connect, MaxChannels: m.MaxChannels,
+		IdleTimeout: m.IdleTimeout.Duration, MaxFrame: int(m.MaxFrame),
+		QueueBytes: int(m.QueueBytes), Subprotocols: m.Subprotocols,
+	}
+	if m.Connect != "" {
+		hm.Connect = handlers[m.Connect]
+	}
+	return hm
+}
+
+// checkConnect compares the connect callbacks that there are with those that
+// the mounts name: a door that was built and not hung is worth a warning.
+func (a *App) checkConnect(cfg *Config, handlers map[string]*plugins.Plugin) error {
+	named := map[string]bool{}
+	for i := range cfg.Mounts {
+		m := &cfg.Mounts[i]
+		if m.Connect != "" && !handlers[m.Connect].Implements(abi.CallbackConnect) {
+			return fmt.Errorf("mount %s: connect names plugin %q, which has no connect callback", m.at(), m.Connect)
+		}
+		named[m.Connect] = true
+	}
+	for i := range cfg.Plugins {
+		name := cfg.Plugins[i].Name
+		if !named[name] && handlers[name].Implements(abi.CallbackConnect) {
+			a.log.Warn(fmt.Sprintf("plugin %s has a connect callback, but no mount names it (mount.connect = %q): everybody may connect",
+				name, name), "code", "CONNECT_UNUSED")
+		}
+	}
+	return nil
+}
+
+func (a *App) loadPlugins(ctx context.Context, cfg *Config) (map[string]*plugins.Plugin, error) {
+	handlers := map[string]*plugins.Plugin{}
+	for i := range cfg.Plugins {
+		p, err := a.loadPlugin(ctx, &cfg.Plugins[i])
+		if cause := context.Cause(ctx); err != nil && cause != nil { // not the plugin's fault
+			return nil, fmt.Errorf("interrupted while loading plugin %s: %w", cfg.Plugins[i].Name, cause)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrPlugin, err)
+		}
+		a.plugins = append(a.plugins, p)
+		handlers[p.Name()] = p
+	}
+	return handlers, nil
+}
+
+func (a *App) loadPlugin(ctx context.Context, p *Plugin) (*plugins.Plugin, error) {
+	wasm := p.Wasm
+	if wasm == nil {
+		var err error
+		if wasm, err = os.ReadFile(p.Path); err != nil {
+			return nil, fmt.Errorf("plugin %s: %w", p.Name, err)
+		}
+	}
+	settings, err := json.Marshal(p.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("plugin %s: settings: %w", p.Name, err)
+	}
+	if p.Settings == nil {
+		settings = nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	a.log.Info("loading plugin", "plugin", p.Name, "bytes", len(wasm))
+	began := time.Now()
+	loaded, err := plugins.Load(ctx, wasm, plugins.Config{
+		Name: p.Name, Instances: p.Instances, Settings: settings,
+		MemoryPages: uint32((int64(p.Memory) + pageSize - 1) / pageSize),
+		Presence:    a.presences, Logger: a.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.log.Info("plugin loaded", "plugin", p.Name, "sha", loaded.Hash()[:12], "bytes", len(wasm), "ms", time.Since(began).Milliseconds())
+	return loaded, nil
+}
+
+// presences answers the guests' presence_list. There is nobody yet while the
+// plugins are still being loaded.
+func (a *App) presences(dst []byte, topic string) []byte {
+	if a.server == nil {
+		return append(dst, "{}"...)
+	}
+	return a.server.AppendPresences(dst, topic)
+}
+
+func (a *App) listen(cfg *Config) (err error) {
+	addr := cfg.HTTP.Addr
+	if addr == "" {
+		addr = defaultAddr
+	}
+	if a.public, err = net.Listen("tcp", addr); err != nil {
+		return fmt.Errorf("http.addr: %w", err)
+	}
+	if cfg.Internal.Addr == "" {
+		return nil
+	}
+	if a.internal, err = net.Listen("tcp", cfg.Internal.Addr); err != nil {
+		return fmt.Errorf("internal.addr: %w", err)
+	}
+	return nil
+}
+
+// clientURLs are for people to copy: where every address is listened on, they
+// name this machine.
+func clientURLs(addr net.Addr, mounts []Mount) []string {
+	at := addr.String()
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		at = net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
+	}
+	if len(mounts) == 0 {
+		mounts = []Mount{{}}
+	}
+	urls := make([]string, len(mounts))
+	for i := range mounts {
+		urls[i] = "ws://" + at + strings.TrimSuffix(mounts[i].at(), "/") + "/websocket"
+	}
+	return urls
+}
+
+func (a *App) serve(port string, ln net.Listener, serve func(net.Listener) error) {
+	a.serving.Go(func() {
+		if err := serve(ln); err != nil && !errors.Is(err, host.ErrServerClosed) {
+			a.failed <- fmt.Errorf("%s port: %w", port, err)
+		}
+	})
+}
+
+// Server returns the host, for its API.
+func (a *App) Server() *host.Server { return a.server }
+
+// PublicAddr returns the host:port that clients connect to.
+func (a *App) PublicAddr() string { return a.public.Addr().String() }
+
+// ClientURLs returns where clients connect, by mount, as seen from this machine.
+func (a *App) ClientURLs() []string { return slices.Clone(a.urls) }
+
+// InternalAddr returns the host:port of the internal API, "" without one.
+func (a *App) InternalAddr() string {
+	if a.internal == nil {
+		return ""
+	}
+	return a.internal.Addr().String()
+}
+
+// Failed delivers the error of a port that stopped serving by itself.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Close drains the server within ctx, ends the ports, then the plugins.
+// Idempotent; every call returns what the first did.
+func (a *App) Close(ctx context.Context) error {
+	a.close.Do(func() { a.closed = a.shutdown(ctx) })
+	return a.closed
+}
+
+func (a *App) shutdown(ctx context.Context) error {
+	var err error
+	if a.server != nil {
+		err = a.server.Close(ctx)
+	}
+	err = errors.Join(err, closeListener(a.public), closeListener(a.internal))
+	a.serving.Wait()
+	if errors.Is(err, host.ErrStuck) {
+		return err // a plugin's Close would wait for the callbacks that do not end
+	}
+	for _, p := range a.plugins {
+		err = errors.Join(err, p.Close())
+	}
+	return err
+}
+
+// closeListener closes a port that the server has not been given, or has not
+// closed yet.
+func closeListener(ln net.Listener) error {
+	if ln == nil {
+		return nil
+	}
+	if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}

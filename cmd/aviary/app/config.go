@@ -1,0 +1,263 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// ErrConfig is wrapped by every refusal of a configuration.
+var ErrConfig = errors.New("configuration")
+
+const (
+	defaultAddr  = ":4000"
+	defaultMount = "/socket"
+
+	// minIdleTimeout is far below what a client can keep up: what is under it
+	// is a mistake, such as a number without its unit.
+	minIdleTimeout = 10 * time.Millisecond
+)
+
+// Config is a configuration file. Zero values are the defaults named.
+type Config struct {
+	HTTP     HTTP     `toml:"http"`
+	Internal Internal `toml:"internal"`
+	Plugins  []Plugin `toml:"plugin"`
+	Mounts   []Mount  `toml:"mount"`
+
+	// Pages are files served beside the mounts. Not in the file: the demo has them.
+	Pages fs.FS `toml:"-"`
+}
+
+// HTTP is the public port.
+type HTTP struct {
+	Addr string `toml:"addr"` // host:port; default :4000
+}
+
+// Internal is the port of health checks and the API.
+type Internal struct {
+	Addr  string `toml:"addr"`  // host:port; empty: no such port
+	Token string `toml:"token"` // bearer key of the API; empty: this machine only
+}
+
+// Plugin is a module and the topics it serves.
+type Plugin struct {
+	Name      string         `toml:"name"`      // in logs and in mount.connect
+	Path      string         `toml:"path"`      // of the .wasm file
+	Topics    Topics         `toml:"topics"`    // patterns; over all plugins the first that fits serves a topic
+	Instances int            `toml:"instances"` // at most; default: one per core
+	Memory    Size           `toml:"memory"`    // of an instance, at most; default 16MiB
+	Settings  map[string]any `toml:"settings"`  // what the module sees as its config
+
+	// Wasm is the module itself, in place of Path. Not in the file.
+	Wasm []byte `toml:"-"`
+}
+
+// Mount is a path under which clients connect.
+type Mount struct {
+	Path         string   `toml:"path"`         // default /socket; clients open path + /websocket
+	Connect      string   `toml:"connect"`      // plugin that answers connect; empty: everybody may
+	MaxChannels  int      `toml:"max_channels"` // of a socket; default 100
+	IdleTimeout  Duration `toml:"idle_timeout"` // default 60s
+	MaxFrame     Size     `toml:"max_frame"`    // default 64KiB
+	QueueBytes   Size     `toml:"queue_bytes"`  // default 1MiB
+	Subprotocols []string `toml:"subprotocols"` // default: not looked at
+}
+
+// at returns the path, or the default for it.
+func (m *Mount) at() string {
+	if m.Path == "" {
+		return defaultMount
+	}
+	return m.Path
+}
+
+// Topics are patterns of topics.
+type Topics []string
+
+// UnmarshalText is called for what is not a list, and refuses it.
+func (*Topics) UnmarshalText(text []byte) error {
+	return unstable.NewParserError(text, "topics must be a list: [%q]", text)
+}
+
+// Duration is a time.Duration written as "60s". It is a struct because the TOML
+// decoder would take an integer for nanoseconds.
+type Duration struct {
+	time.Duration `toml:"-"`
+}
+
+// UnmarshalText reads the form of time.ParseDuration. Numbers come here too; the
+// parser's own kind of error is what gives those a line.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	switch {
+	case err != nil:
+		return unstable.NewParserError(text, "write a duration such as \"60s\"; %s has no unit that is known", text)
+	case v == 0: // which would mean the default
+		return unstable.NewParserError(text, "%s is under %s", text, minIdleTimeout)
+	}
+	d.Duration = v
+	return nil
+}
+
+// Size is a number of bytes written as "64KiB", "1MB" or "1000B".
+type Size int64
+
+var units = []struct {
+	suffix string
+	bytes  int64
+}{
+	{"KiB", 1 << 10},
+	{"MiB", 1 << 20},
+	{"GiB", 1 << 30},
+	{"kB", 1e3},
+	{"KB", 1e3},
+	{"MB", 1e6},
+	{"GB", 1e9},
+	{"B", 1},
+}
+
+// UnmarshalText reads a whole number with a unit.
+func (s *Size) UnmarshalText(text []byte) error {
+	for _, u := range units {
+		digits, ok := strings.CutSuffix(string(text), u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+		if err != nil || n < 0 || n > (1<<40)/u.bytes {
+			break
+		}
+		*s = Size(n * u.bytes)
+		return nil
+	}
+	return fmt.Errorf("%q is not a size such as \"64KiB\", \"1MB\" or \"1000B\"", text)
+}
+
+// Load reads and checks the file at path. Errors wrap ErrConfig and name the
+// line or the key.
+func Load(path string) (*Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	cfg, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w", ErrConfig, path, err)
+	}
+	for i := range cfg.Plugins {
+		if p := &cfg.Plugins[i]; !filepath.IsAbs(p.Path) {
+			p.Path = filepath.Join(filepath.Dir(path), p.Path)
+		}
+	}
+	return cfg, nil
+}
+
+func parse(text []byte) (*Config, error) {
+	var cfg Config
+	dec := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	err := dec.Decode(&cfg)
+	var unknown *toml.StrictMissingError
+	var wrong *toml.DecodeError
+	switch {
+	case errors.As(err, &unknown):
+		return nil, fmt.Errorf("unknown key:\n%s", unknown.String())
+	case errors.As(err, &wrong):
+		return nil, refusal(wrong)
+	case err != nil:
+		return nil, err
+	}
+	return &cfg, cfg.check()
+}
+
+// refusal says which line and key a decoder's error is about.
+func refusal(e *toml.DecodeError) error {
+	row, _ := e.Position()
+	problem := strings.TrimPrefix(e.Error(), "toml: ")
+	if path := e.Key(); len(path) > 0 {
+		if key := path[len(path)-1]; !strings.HasPrefix(problem, key) {
+			problem = key + ": " + problem
+		}
+	}
+	return fmt.Errorf("line %d: %s\n%s", row, problem, e.String())
+}
+
+// check refuses what no part could later name as well as this place can.
+func (c *Config) check() error {
+	if err := errors.Join(checkAddr("http.addr", c.HTTP.Addr), checkAddr("internal.addr", c.Internal.Addr)); err != nil {
+		return err
+	}
+	if len(c.Plugins) == 0 {
+		return errors.New("no plugin is declared: write a [[plugin]] table")
+	}
+	connects := map[string]bool{}
+	for i := range c.Mounts {
+		connects[c.Mounts[i].Connect] = true
+	}
+	names := map[string]bool{}
+	for i := range c.Plugins {
+		p := &c.Plugins[i]
+		switch {
+		case p.Name == "":
+			return fmt.Errorf("plugin %d: name is missing", i+1)
+		case names[p.Name]:
+			return fmt.Errorf("plugin %q is declared twice", p.Name)
+		}
+		if err := p.check(connects[p.Name]); err != nil {
+			return fmt.Errorf("plugin %q: %w", p.Name, err)
+		}
+		names[p.Name] = true
+	}
+	for i := range c.Mounts {
+		if err := c.Mounts[i].check(names); err != nil {
+			return fmt.Errorf("mount %s: %w", c.Mounts[i].at(), err)
+		}
+	}
+	return nil
+}
+
+func checkAddr(key, addr string) error {
+	if addr == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return fmt.Errorf("%s: %q is not host:port, such as \"127.0.0.1:4000\" or \":4000\"", key, addr)
+	}
+	return nil
+}
+
+// check refuses a plugin that could not work. One that a mount names may do
+// without topics.
+func (p *Plugin) check(connects bool) error {
+	switch {
+	case p.Path == "" && p.Wasm == nil:
+		return errors.New("path is missing")
+	case len(p.Topics) == 0 && !connects:
+		return errors.New("topics is missing")
+	case p.Instances < 0:
+		return fmt.Errorf("instances = %d is negative", p.Instances)
+	case p.Memory < 0 || p.Memory > 4<<30:
+		return fmt.Errorf("memory = %d bytes is over 4GiB", p.Memory)
+	}
+	return nil
+}
+
+func (m *Mount) check(plugins map[string]bool) error {
+	switch {
+	case m.Connect != "" && !plugins[m.Connect]:
+		return fmt.Errorf("connect names plugin %q, which is not declared", m.Connect)
+	case m.IdleTimeout.Duration != 0 && m.IdleTimeout.Duration < minIdleTimeout:
+		return fmt.Errorf("idle_timeout: %s is under %s", m.IdleTimeout, minIdleTimeout)
+	}
+	return nil
+}

@@ -1,0 +1,237 @@
+// Command aviary serves Phoenix channels whose logic is WebAssembly modules.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/cmd/aviary/app"
+	"github.com/aviary-host/aviary/examples/chat"
+)
+
+// Exit codes; 0 is success.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+	exitConfig  = 3
+	exitPlugin  = 4
+)
+
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Serve the plugins of a configuration file."`
+	Demo    demoCmd    `cmd:"" help:"Serve a chat page whose logic is a WebAssembly module. Needs nothing else."`
+	Version versionCmd `cmd:"" help:"Print versions."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print versions."`
+}
+
+type serveCmd struct {
+	Config string        `short:"c" default:"aviary.toml" type:"path" placeholder:"FILE" help:"Configuration file; default: aviary.toml here."`
+	Drain  time.Duration `default:"30s" help:"How long to wait for clients at the end."`
+}
+
+type demoCmd struct {
+	Addr string `default:"127.0.0.1:4000" help:"Where to listen."`
+}
+
+type versionCmd struct{}
+
+func main() {
+	os.Exit(supervise(func(ctx context.Context) int {
+		return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	}))
+}
+
+// supervise runs work, whose ctx the first SIGINT or SIGTERM ends, and returns
+// its exit code. A second signal does not wait for it: the code is then 128 and
+// the signal's number, as shells have it. The signals stay caught to the end: to
+// give them back would not do where SIGINT was inherited as ignored.
+func supervise(work func(context.Context) int) int {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	done := make(chan int, 1)
+	go func() { done <- work(ctx) }()
+	select {
+	case code := <-done:
+		return code
+	case sig := <-signals:
+		cancel(fmt.Errorf("signal: %s", sig))
+	}
+	select {
+	case code := <-done:
+		return code
+	case sig := <-signals:
+		if number, ok := sig.(syscall.Signal); ok {
+			return 128 + int(number)
+		}
+		return exitFailure
+	}
+}
+
+// run does what args say until that is done or ctx ends, and returns the exit
+// code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c cli
+	exit := -1
+	parser, err := kong.New(&c, kong.Name("aviary"), kong.UsageOnError(),
+		kong.Description("Phoenix channels whose logic is WebAssembly modules."),
+		kong.Vars{"version": versions()},
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exit = code }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.BindTo(stdout, (*io.Writer)(nil)),
+		kong.Bind(slog.New(slog.NewTextHandler(stderr, nil))))
+	if err != nil {
+		return complain(stderr, err, exitFailure)
+	}
+	kctx, err := parser.Parse(args)
+	if exit >= 0 { // --help or --version has printed itself
+		return exit
+	}
+	if err != nil {
+		return complain(stderr, err, exitUsage)
+	}
+	if err := kctx.Run(); err != nil {
+		return complain(stderr, err, exitCode(err))
+	}
+	return 0
+}
+
+// complain says on stderr why the process ends, and returns its exit code.
+func complain(stderr io.Writer, err error, code int) int {
+	_, _ = fmt.Fprintln(stderr, "aviary:", err) // there is nowhere else to say it
+	return code
+}
+
+func exitCode(err error) int {
+	switch {
+	case errors.Is(err, app.ErrConfig):
+		return exitConfig
+	case errors.Is(err, app.ErrPlugin):
+		return exitPlugin
+	default:
+		return exitFailure
+	}
+}
+
+// Run serves until ctx ends.
+func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
+	cfg, err := app.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	var topics []string
+	for i := range cfg.Plugins {
+		topics = append(topics, cfg.Plugins[i].Topics...)
+	}
+	return job{cfg: cfg, drain: c.Drain, ready: func(a *app.App) {
+		log.Info("serving", "http", a.PublicAddr(), "clients", strings.Join(a.ClientURLs(), " "),
+			"topics", strings.Join(topics, " "), "internal", a.InternalAddr(), "version", version())
+	}}.serve(ctx, log)
+}
+
+// Validate refuses an address that has no port, or nothing but one.
+func (c *demoCmd) Validate() error {
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		return fmt.Errorf("--addr %s: it has to be host:port, such as 127.0.0.1:4100", c.Addr)
+	}
+	return nil
+}
+
+// Run serves the embedded chat until ctx ends.
+func (c *demoCmd) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	wasm, err := chat.Module()
+	if err != nil {
+		return err
+	}
+	pages, err := chat.Pages()
+	if err != nil {
+		return err
+	}
+	cfg := &app.Config{
+		HTTP:    app.HTTP{Addr: c.Addr},
+		Pages:   pages,
+		Plugins: []app.Plugin{{Name: "chat", Wasm: wasm, Topics: []string{"room:*"}}},
+		Mounts:  []app.Mount{{Path: "/socket", Connect: "chat"}},
+	}
+	err = job{cfg: cfg, drain: 5 * time.Second, ready: func(a *app.App) {
+		if _, err := fmt.Fprintf(out, demoGreeting, a.PublicAddr(), len(wasm)>>10); err != nil {
+			log.Warn("cannot print the address", "err", err)
+		}
+	}}.serve(ctx, log)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is in use; try: aviary demo --addr 127.0.0.1:0", c.Addr)
+	}
+	return err
+}
+
+const demoGreeting = `
+  Aviary demo: a chat whose logic is a WebAssembly module.
+
+  open http://%s/
+
+  in two tabs, and talk to yourself. The page uses the official phoenix.js
+  client; join, messages, typing and who is online are decided by chat.wasm
+  (%d KiB, written in Go: examples/chat/guest). Stop with Ctrl-C.
+
+`
+
+// Run prints the versions.
+func (versionCmd) Run(out io.Writer) error {
+	_, err := fmt.Fprintln(out, versions())
+	return err
+}
+
+func versions() string {
+	return fmt.Sprintf("aviary %s (abi %d.%d, %s %s/%s)",
+		version(), abi.Version, abi.Revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// version is the module version that the Go tool recorded.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// job is an app to serve and how.
+type job struct {
+	cfg   *app.Config
+	drain time.Duration
+	ready func(*app.App) // called once it serves
+}
+
+// serve runs the app until ctx ends, then drains it.
+func (j job) serve(ctx context.Context, log *slog.Logger) error {
+	a, err := app.Start(ctx, j.cfg, log)
+	if err != nil {
+		return err
+	}
+	j.ready(a)
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-a.Failed():
+	}
+	log.Info("draining", "timeout", j.drain.String())
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), j.drain)
+	defer cancel()
+	return errors.Join(failed, a.Close(ending))
+}

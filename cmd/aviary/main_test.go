@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestExitCodes: what went wrong is told by the code, and in words on stderr.
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() }) // the test is over
+	taken := ln.Addr().String()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, tt := range []struct {
+		args           []string
+		code           int
+		stdout, stderr string
+	}{
+		{[]string{"version"}, 0, "(abi 1.0, go1", ""},
+		{[]string{"--help"}, 0, "demo", ""},
+		{nil, exitUsage, "", "expected one of"},
+		{[]string{"sevre"}, exitUsage, "", "unexpected argument sevre"},
+		{[]string{"--version"}, 0, "(abi 1.0, go1", ""},
+		{[]string{"serve"}, exitConfig, "", filepath.Join(dir, "aviary.toml")},
+		{[]string{"serve", "-c", filepath.Join(dir, "none.toml")}, exitConfig, "", "none.toml"},
+		{[]string{"serve", "-c", file("typo.toml", "[http]\nadr = \"x\"\n")}, exitConfig, "", "adr"},
+		{[]string{"serve", "-c", file("no-module.toml", "[[plugin]]\nname=\"x\"\npath=\"x.wasm\"\ntopics=[\"t\"]\n")}, exitPlugin, "", "x.wasm"},
+		{[]string{"demo", "--addr", "4100"}, exitUsage, "", "--addr 4100: it has to be host:port"},
+		{[]string{"demo", "--addr", taken}, exitFailure, "", taken + " is in use; try: aviary demo --addr 127.0.0.1:0"},
+		{[]string{"demo", "--addr", "256.0.0.1:1"}, exitFailure, "", "http.addr"},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			code := run(t.Context(), tt.args, &stdout, &stderr)
+			if code != tt.code || !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
+				t.Errorf("exit %d, want %d\nstdout: %s\nstderr: %s\nwant %q and %q", code, tt.code, &stdout, &stderr, tt.stdout, tt.stderr)
+			}
+		})
+	}
+}
+
+// TestSupervise: the first signal ends the context, the second the wait for
+// the work; also where SIGINT was ignored before.
+func TestSupervise(t *testing.T) {
+	signal.Ignore(os.Interrupt)
+	t.Cleanup(func() { signal.Reset(os.Interrupt) })
+	interrupt := func() {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Run("no signal", func(t *testing.T) {
+		if code := supervise(func(context.Context) int { return 7 }); code != 7 {
+			t.Errorf("exit %d", code)
+		}
+	})
+	t.Run("one signal", func(t *testing.T) {
+		code := supervise(func(ctx context.Context) int {
+			interrupt()
+			<-ctx.Done()
+			if cause := context.Cause(ctx).Error(); cause != "signal: interrupt" {
+				t.Error(cause)
+			}
+			return 7
+		})
+		if code != 7 {
+			t.Errorf("exit %d", code)
+		}
+	})
+	t.Run("two signals", func(t *testing.T) {
+		release, ended := make(chan struct{}), make(chan struct{})
+		code := supervise(func(ctx context.Context) int {
+			defer close(ended)
+			interrupt()
+			<-ctx.Done()
+			interrupt()
+			<-release
+			return 7
+		})
+		if code != 130 {
+			t.Errorf("exit %d, want 130", code)
+		}
+		close(release)
+		<-ended
+	})
+}
+
+// untilServing is a log that ends the server once it serves.
+type untilServing struct {
+	bytes.Buffer
+	cancel func()
+}
+
+func (l *untilServing) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("msg=serving")) {
+		l.cancel()
+	}
+	return l.Buffer.Write(p)
+}
+
+// TestServe: the log names what a client needs, and the end is clean. Without
+// -c the file is the one in the working directory.
+func TestServe(t *testing.T) {
+	module, err := filepath.Abs("../../plugins/testdata/faults/echo.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	text := "[http]\naddr = \"127.0.0.1:0\"\n[[plugin]]\nname = \"echo\"\npath = '" + module + "'\ntopics = [\"a:*\", \"b\"]\n" +
+		"[[mount]]\n[[mount]]\npath = \"/admin\"\n"
+	if err := os.WriteFile("aviary.toml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var stdout bytes.Buffer
+	stderr := untilServing{cancel: cancel}
+	code := run(ctx, []string{"serve"}, &stdout, &stderr)
+	if code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	log := stderr.String()
+	for _, want := range []string{
+		"msg=\"loading plugin\" plugin=echo", "msg=serving", `clients="ws://127.0.0.1:`,
+		"/socket/websocket ws://127.0.0.1:", `/admin/websocket"`, `topics="a:* b"`, "msg=draining",
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log does not say %s:\n%s", want, log)
+		}
+	}
+}
+
+// TestServeInterrupted: a signal while a module is loaded is not its fault.
+func TestServeInterrupted(t *testing.T) {
+	t.Chdir(t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr bytes.Buffer
+	code := run(ctx, []string{"demo", "--addr", "127.0.0.1:0"}, &stdout, &stderr)
+	if code != exitFailure || !strings.Contains(stderr.String(), "interrupted while loading plugin chat") {
+		t.Errorf("exit %d, want %d\n%s", code, exitFailure, &stderr)
+	}
+}

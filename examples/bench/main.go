@@ -1,0 +1,117 @@
+// Command bench is the server that the benchmark in the directory bench loads:
+// the same small channel logic as a guest, or as native Go, which shows what
+// the sandbox costs.
+//
+//	PORT=4900 HANDLER=native bench-server
+//
+// Environment:
+//
+//	PORT         port on 127.0.0.1; 0 picks a free one; default 4900
+//	HANDLER      go: the module built from guest; native: the same in Go; default go
+//	WASM         the module of HANDLER=go; default examples/bench/guest/bench.wasm
+//	BENCH_PPROF  loopback address, such as 127.0.0.1:6060, to serve net/http/pprof on
+//
+// It mounts /socket, prints `pid N` and `listening on 127.0.0.1:PORT` on its
+// standard output, and runs in the foreground until SIGINT or SIGTERM.
+//
+// The logic: room:* answers echo with its payload, broadcasts shout to
+// everybody including the sender, and sends push back as a push; presence:*
+// tracks the user that the join names and pushes the presence_state.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/aviary-host/aviary/host"
+)
+
+// closeTimeout bounds the drain at the end.
+const closeTimeout = 5 * time.Second
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2 // the environment asks for something there is not
+)
+
+// usageError is a problem that another environment would solve.
+type usageError struct{ problem string }
+
+func (e *usageError) Error() string { return e.problem }
+
+func main() {
+	if err := run(os.Getenv); err != nil {
+		fmt.Fprintln(os.Stderr, "bench-server:", err)
+		var usage *usageError
+		if errors.As(err, &usage) {
+			os.Exit(exitUsage)
+		}
+		os.Exit(exitFailed)
+	}
+}
+
+func run(getenv func(string) string) (err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	port, err := parsePort(getenv("PORT"))
+	if err != nil {
+		return err
+	}
+	if err := servePprof(getenv("BENCH_PPROF")); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	srv, err := host.New(host.Config{Logger: log})
+	if err != nil {
+		return err
+	}
+	stopHandler, err := register(ctx, srv, log, getenv)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopHandler()) }()
+	return serve(ctx, srv, port)
+}
+
+func parsePort(text string) (int, error) {
+	if text == "" {
+		return 4900, nil
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil || port < 0 || port > 65535 {
+		return 0, &usageError{fmt.Sprintf("PORT %q is not a port number", text)}
+	}
+	return port, nil
+}
+
+// serve answers until ctx is done, then drains.
+func serve(ctx context.Context, srv *host.Server, port int) error {
+	ln, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ln) }()
+	fmt.Printf("pid %d\nlistening on %s\n", os.Getpid(), ln.Addr())
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	closing, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err = srv.Close(closing)
+	if served := <-ended; !errors.Is(served, host.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}

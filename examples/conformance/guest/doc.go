@@ -1,0 +1,7 @@
+// Command guest is the channel module of the conformance suite: what the fixture
+// of Phoenix's own behaviour tests does, event by event.
+//
+// Topics: room:*, exact and phoenix are the Room channel, pres:* is the Presence
+// channel, custom:* answers joins by their action. What cannot be said in the ABI,
+// such as a callback result of the wrong type, is a panic: both end in a crash.
+package main

@@ -1,0 +1,57 @@
+package main
+
+import aviary "github.com/aviary-host/aviary/sdk/go"
+
+// tracked is the state of a Presence channel: the key of its join.
+type tracked struct{ Name string }
+
+func (t *tracked) fields(f *aviary.Fields) { f.Str("name", &t.Name) }
+
+func declarePresence(r *aviary.Route[tracked]) {
+	type context = aviary.Context[tracked]
+	r.Join(func(c *context, p aviary.Value) aviary.JoinResult {
+		c.State().Name = p.Get("name").String()
+		c.Track(c.State().Name, p.Get("meta"))
+		c.PushPresence()
+		return c.Accept(nil)
+	})
+	r.On("update", func(c *context, p aviary.Value) aviary.Result {
+		c.UpdatePresence(c.State().Name, p.Get("meta"))
+		return c.Reply(nil)
+	})
+	r.On("track", func(c *context, p aviary.Value) aviary.Result {
+		c.Track(p.Get("key").String(), p.Get("meta"))
+		return c.Reply(nil)
+	})
+	r.On("untrack", func(c *context, p aviary.Value) aviary.Result {
+		c.Untrack(p.Get("key").String())
+		return c.Reply(nil)
+	})
+	r.On("list", func(c *context, _ aviary.Value) aviary.Result {
+		return c.Reply(c.Presences(c.Topic()))
+	})
+	r.On("get", func(c *context, p aviary.Value) aviary.Result {
+		if one := c.Presences(c.Topic()).Get(p.Get("key").String()); one.Exists() {
+			return c.Reply(one)
+		}
+		return c.Reply(aviary.Array()) // as Phoenix's get_by_key
+	})
+}
+
+func declareCustom(r *aviary.Route[aviary.None]) {
+	type context = aviary.Context[aviary.None]
+	r.Join(func(c *context, p aviary.Value) aviary.JoinResult {
+		action := p.Get("action").String()
+		answer := aviary.Object().Str("action", action)
+		switch action {
+		case "ok":
+			return c.Accept(answer)
+		case "ignore":
+			return c.Refuse(answer)
+		}
+		panic("custom join: " + action)
+	})
+	r.On("close", func(c *context, _ aviary.Value) aviary.Result {
+		return c.Stop(aviary.ReasonNormal, "close")
+	})
+}

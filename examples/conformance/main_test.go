@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/aviary-host/aviary/host/hosttest"
+	"go.uber.org/goleak"
+)
+
+// The fixture that all tests share, started by the first that asks for it. A
+// test that ends the server starts one of its own.
+var (
+	sharedOnce sync.Once
+	shared     *fixture
+	errShared  error
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared != nil {
+		if err := shared.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "closing the fixture:", err)
+			code = 1
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	if code == 0 {
+		// fasthttp keeps one clock for as long as the process lives, and its pool of
+		// workers notices up to 10 s later that it was stopped.
+		err := goleak.Find(
+			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+func startTest(log *slog.Logger) (*fixture, error) {
+	return start(context.Background(), options{config: "aviary.toml", http: "127.0.0.1:0", ctl: "127.0.0.1:0", log: log})
+}
+
+// fixtureOf returns the shared fixture.
+func fixtureOf(t *testing.T) *fixture {
+	t.Helper()
+	sharedOnce.Do(func() { shared, errShared = startTest(slog.New(slog.DiscardHandler)) })
+	if errShared != nil {
+		t.Fatal(errShared)
+	}
+	return shared
+}
+
+// ownFixture starts a fixture for one test.
+func ownFixture(t *testing.T, log *slog.Logger) *fixture {
+	t.Helper()
+	f, err := startTest(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Errorf("closing the fixture: %v", err)
+		}
+	})
+	return f
+}
+
+// socketURL returns where clients of a mount connect; query is "" or more
+// parameters.
+func (f *fixture) socketURL(mount, query string) string {
+	u := "ws://" + f.PublicAddr() + mount + "/websocket?vsn=2.0.0"
+	if query != "" {
+		u += "&" + query
+	}
+	return u
+}
+
+// connect opens a V2 connection on /socket of the shared fixture.
+func connect(t *testing.T) *hosttest.Client {
+	t.Helper()
+	return connectTo(t, "/socket", "")
+}
+
+func connectTo(t *testing.T, mount, query string) *hosttest.Client {
+	t.Helper()
+	return hosttest.Dial(t, fixtureOf(t).socketURL(mount, query), hosttest.Options{})
+}
+
+// control makes a control request and expects it to succeed.
+func (f *fixture) control(t *testing.T, what string, params url.Values) {
+	t.Helper()
+	resp, err := http.Get("http://" + f.ControlAddr() + "/ctl/" + what + "?" + params.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }() // read to its end
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusNoContent {
+		t.Fatalf("/ctl/%s %v: %s %s %v", what, params, resp.Status, body, err)
+	}
+}
+
+// broadcast broadcasts from outside of any channel.
+func broadcast(t *testing.T, topic, event, payload string) {
+	t.Helper()
+	fixtureOf(t).control(t, "bcast", url.Values{"topic": {topic}, "event": {event}, "payload": {payload}})
+}
+
+func kill(t *testing.T, topic string) {
+	t.Helper()
+	fixtureOf(t).control(t, "kill", url.Values{"topic": {topic}})
+}

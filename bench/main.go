@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// maxWindow keeps a run under the 60 s after which servers close a connection
+// that sends nothing, as most members of a fan-out do.
+const maxWindow = 30 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// options are the command line.
+type options struct {
+	server, handlers string
+	url              string
+	pid              int
+	run              string
+	rounds           int
+	window           time.Duration
+	quick            bool
+	json             string
+}
+
+func parseOptions(args []string) (o options, err error) {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.StringVar(&o.server, "server", "bin/bench-server", "`program` built from examples/bench")
+	f.StringVar(&o.handlers, "handlers", baseline+",go", "handlers to compare, of native, go, c and rust")
+	f.StringVar(&o.url, "url", "", "measure the server running at `ws://host:port/path` instead")
+	f.IntVar(&o.pid, "pid", 0, "process of -url, for its CPU and memory")
+	f.StringVar(&o.run, "run", "", "only scenarios whose name matches this `regexp`")
+	f.IntVar(&o.rounds, "rounds", 3, "rounds, of which the median counts")
+	f.DurationVar(&o.window, "duration", 3*time.Second, "measured time of each run")
+	f.BoolVar(&o.quick, "quick", false, "one round of 0.3 s with a tenth of the connections: does it work at all?")
+	f.StringVar(&o.json, "json", "", "also write the report to `file`")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if o.quick {
+		o.rounds, o.window = 1, 300*time.Millisecond
+	}
+	switch {
+	case f.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case o.rounds < 1:
+		return o, fmt.Errorf("-rounds %d is less than one", o.rounds)
+	case o.window <= 0 || o.window > maxWindow:
+		return o, fmt.Errorf("-duration %s is not between 0 and %s", o.window, maxWindow)
+	case o.pid != 0 && o.url == "":
+		return o, errors.New("-pid goes with -url")
+	}
+	return o, nil
+}
+
+func (o *options) plan() (*plan, error) {
+	chosen, err := choose(scenarios(o.quick), o.run)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{
+		serverPath: o.server, handlers: strings.Split(o.handlers, ","), scenarios: chosen,
+		rounds: o.rounds, timing: timingFor(o.window), progress: progressOn(os.Stderr),
+	}
+	if o.url != "" {
+		e, err := parseEndpoint(o.url)
+		if err != nil {
+			return nil, err
+		}
+		p.external, p.handlers = &target{e, o.pid}, []string{external}
+	}
+	return p, nil
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parseOptions(args)
+	if err != nil {
+		return err
+	}
+	p, err := o.plan()
+	if err != nil {
+		return err
+	}
+	results, err := p.run(ctx)
+	p.progress("")
+	if err != nil {
+		return err
+	}
+	rep := newReport(p, results)
+	if err := rep.print(out); err != nil {
+		return err
+	}
+	if o.json == "" {
+		return nil
+	}
+	return rep.save(o.json)
+}

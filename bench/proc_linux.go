@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// processCPU returns the CPU time of a process, user and system, all threads
+// that it has and had. The id of its clock is made as clock_getcpuclockid(3)
+// does: the complement of the pid, and CPUCLOCK_SCHED (linux posix-timers.h).
+func processCPU(pid int) (time.Duration, error) {
+	const cpuclockSched = 2
+	var ts unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|cpuclockSched), &ts); err != nil {
+		return 0, fmt.Errorf("CPU clock of process %d: %w", pid, err)
+	}
+	return time.Duration(ts.Nano()), nil
+}
+
+// residentBytes returns how much memory of a process is resident.
+func residentBytes(pid int) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(status) {
+		if rest, ok := bytes.CutPrefix(line, []byte("VmRSS:")); ok {
+			kib, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))), 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, errors.New("no VmRSS in /proc/PID/status")
+}
+
+// usage is the CPU time of both sides at one moment.
+type usage struct{ server, client time.Duration }
+
+func readUsage(pid int) (u usage, err error) {
+	if u.client, err = processCPU(os.Getpid()); err != nil || pid == 0 {
+		return u, err
+	}
+	u.server, err = processCPU(pid)
+	return u, err
+}
+
+// raiseFileLimit makes room for n connections of this process, and of the
+// servers that it starts.
+func raiseFileLimit(n int) error {
+	const spare = 64
+	var lim unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+		return err
+	}
+	want := uint64(n + spare)
+	if lim.Cur < want {
+		lim.Cur = max(lim.Max, lim.Cur)
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+			return fmt.Errorf("raise the limit of open files: %w", err)
+		}
+	}
+	if lim.Cur < want {
+		return fmt.Errorf("%d connections need a limit of open files of %d and it is %d: see `ulimit -Hn`", n, want, lim.Cur)
+	}
+	return nil
+}
+
+func kernel() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "Linux"
+	}
+	return "Linux " + unix.ByteSliceToString(u.Release[:])
+}

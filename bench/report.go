@@ -1,0 +1,155 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// machine is what the figures were measured on.
+type machine struct {
+	Cores  int    `json:"cores"`
+	Kernel string `json:"kernel"`
+	Go     string `json:"go"` // of the load generator
+}
+
+func thisMachine() machine {
+	return machine{
+		Cores: runtime.NumCPU(), Kernel: kernel(),
+		Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH,
+	}
+}
+
+// report is what -json writes.
+type report struct {
+	Machine machine       `json:"machine"`
+	Rounds  int           `json:"rounds"`
+	Window  time.Duration `json:"window_ns"`
+	Rows    []row         `json:"rows"`
+}
+
+// row is one handler in one scenario: medians of the rounds.
+type row struct {
+	Name string `json:"name"`
+	scenario
+	Handler      string   `json:"handler"`
+	Throughput   float64  `json:"messages_per_s"`
+	P50Micros    float64  `json:"p50_us"`
+	P99Micros    float64  `json:"p99_us"`
+	ServerMicros float64  `json:"server_cpu_us_per_message"` // 0 without a pid
+	Ratio        float64  `json:"server_cpu_to_native"`      // 0 without native
+	ClientMicros float64  `json:"client_cpu_us_per_message"`
+	ServerRSS    float64  `json:"server_rss_bytes"`
+	Samples      []sample `json:"rounds"`
+}
+
+func newReport(p *plan, results []result) report {
+	rep := report{Machine: thisMachine(), Rounds: p.rounds, Window: p.timing.window}
+	for _, r := range results {
+		for _, h := range p.handlers {
+			rep.Rows = append(rep.Rows, newRow(r, h))
+		}
+	}
+	return rep
+}
+
+func newRow(r result, handler string) row {
+	all := r.samples[handler]
+	return row{
+		Name: r.scenario.String(), scenario: r.scenario, Handler: handler, Samples: all,
+		Throughput:   medianOf(all, sample.throughput),
+		P50Micros:    medianOf(all, func(s sample) float64 { return micros(s.P50) }),
+		P99Micros:    medianOf(all, func(s sample) float64 { return micros(s.P99) }),
+		ServerMicros: medianOf(all, sample.serverMicros),
+		Ratio:        median(ratios(all, r.samples[baseline])),
+		ClientMicros: medianOf(all, sample.clientMicros),
+		ServerRSS:    medianOf(all, func(s sample) float64 { return float64(s.ServerRSS) }),
+	}
+}
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
+
+// ratios compares the server CPU of runs of the same round.
+func ratios(of, to []sample) []float64 {
+	var out []float64
+	for i := range min(len(of), len(to)) {
+		if to[i].ServerCPU > 0 {
+			out = append(out, of[i].serverMicros()/to[i].serverMicros())
+		}
+	}
+	return out
+}
+
+func medianOf(all []sample, f func(sample) float64) float64 {
+	values := make([]float64, len(all))
+	for i := range all {
+		values[i] = f(all[i])
+	}
+	return median(values)
+}
+
+// median returns the middle value, the mean of two if there are two, and 0 of
+// none. It sorts values.
+func median(values []float64) float64 {
+	n := len(values)
+	if n == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
+
+// print writes the report as a table.
+func (r *report) print(w io.Writer) error {
+	const heading = "scenario\thandler\tmsg/s\tp50 ms\tp99 ms\tserver us/msg\tto native\tclient us/msg\tserver RSS MiB\t\n"
+	_, err := fmt.Fprintf(w, "%d cores, shared by client and server; %s; %s\n"+
+		"medians of %d x %s; to native: server CPU, median of the ratios within each round\n\n",
+		r.Machine.Cores, r.Machine.Kernel, r.Machine.Go, r.Rounds, r.Window)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, headErr := io.WriteString(t, heading)
+	err = errors.Join(err, headErr)
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		_, rowErr := fmt.Fprintf(t, "%s\t%s\t%.0f\t%.2f\t%.2f\t%s\t%s\t%.2f\t%s\t\n",
+			row.Name, row.Handler, row.Throughput, row.P50Micros/1e3, row.P99Micros/1e3,
+			known("%.2f", row.ServerMicros), known("%.2fx", row.Ratio),
+			row.ClientMicros, known("%.1f", row.ServerRSS/(1<<20)))
+		err = errors.Join(err, rowErr)
+	}
+	return errors.Join(err, t.Flush())
+}
+
+// known formats a figure that is 0 when it could not be had.
+func known(format string, v float64) string {
+	if v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+// save writes the report as JSON.
+func (r *report) save(path string) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644)
+}
+
+// progressOn returns what shows progress on f: one line, rewritten, if f is a
+// terminal, and nothing otherwise.
+func progressOn(f *os.File) func(text string) {
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return func(string) {}
+	}
+	return func(text string) {
+		_, _ = fmt.Fprintf(f, "\r%-72s\r", text) // only a courtesy
+	}
+}

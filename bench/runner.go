@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// The handler that others are compared with, and the name of a server that is
+// not ours.
+const (
+	baseline = "native"
+	external = "url"
+)
+
+// plan is all that is to be run.
+type plan struct {
+	serverPath string
+	external   *target // instead of our servers
+	handlers   []string
+	scenarios  []scenario
+	rounds     int
+	timing     timing
+	progress   func(text string)
+}
+
+// result is the samples of one scenario, by handler, in the order of rounds.
+type result struct {
+	scenario scenario
+	samples  map[string][]sample
+}
+
+// run runs the plan: handlers alternate within a round.
+func (p *plan) run(ctx context.Context) ([]result, error) {
+	results := make([]result, len(p.scenarios))
+	most := 0
+	for i, s := range p.scenarios {
+		results[i] = result{s, map[string][]sample{}}
+		most = max(most, s.Conns)
+	}
+	if err := raiseFileLimit(most); err != nil {
+		return nil, err
+	}
+	for round := range p.rounds {
+		for _, r := range results {
+			for _, h := range p.handlers {
+				p.progress(fmt.Sprintf("round %d of %d: %s, %s", round+1, p.rounds, r.scenario, h))
+				m, err := p.one(ctx, h, r.scenario)
+				if err != nil {
+					return nil, fmt.Errorf("%s, handler %s, round %d: %w", r.scenario, h, round+1, err)
+				}
+				r.samples[h] = append(r.samples[h], m)
+			}
+		}
+	}
+	return results, nil
+}
+
+// one runs a scenario on a fresh server.
+func (p *plan) one(ctx context.Context, handler string, s scenario) (m sample, err error) {
+	if p.external != nil {
+		return measure(ctx, *p.external, s, p.timing)
+	}
+	srv, err := startServer(ctx, p.serverPath, handler)
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, srv.stop()) }()
+	return measure(ctx, srv.target, s, p.timing)
+}
+
+// choose returns the scenarios whose name matches a regular expression.
+func choose(all []scenario, expr string) ([]scenario, error) {
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []scenario
+	for _, s := range all {
+		if re.MatchString(s.String()) {
+			chosen = append(chosen, s)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no scenario matches %q; there are %v", expr, all)
+	}
+	return chosen, nil
+}
+
+// timingFor returns the phases of a run with a window.
+func timingFor(window time.Duration) timing {
+	return timing{
+		warmup: min(window, 500*time.Millisecond), window: window,
+		drain: 10 * time.Second, settle: 50 * time.Millisecond,
+	}
+}

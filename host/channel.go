@@ -46,6 +46,7 @@ type Channel struct {
 	sub          *pubsub.Subscription[*Fanout]
 	subs         map[string]*pubsub.Subscription[*Fanout]
 	timers       timers
+	counted      bool       // among the joined channels of the server
 	ending       abi.Reason // set by a stop effect
 	endText      string
 
@@ -71,45 +72,6 @@ func newChannel(s *Socket, rt *route, m *wire.Message) *Channel {
 	return c
 }
 
-// join runs the join callback on the reader and answers the client. Nothing of
-// the new channel reaches the client before the reply, and no broadcast after
-// the subscription is lost: the reply is queued while the topic is held
-// (channel/server.ex, channel_join). old is the channel it replaces, if any.
-func (c *Channel) join(m *wire.Message, old *Channel) {
-	c.mail.enter()
-	b := c.socket.srv.scratch.Get().(*scratch)
-	defer c.socket.srv.release(b)
-
-	req := c.request(b, abi.CallbackJoin)
-	req.Ref, req.Payload = m.Ref, m.Payload
-	req.State, req.StateVersion = c.socket.seed, c.socket.seedVer
-	resp, err := c.call(b)
-	if err == nil {
-		err = c.checkOutput(resp)
-	}
-	if err != nil {
-		c.logFailure(abi.CallbackJoin, err)
-		c.socket.replyJoin(m, old, wire.StatusError, reasonJoinCrashed)
-		c.mail.close()
-		return
-	}
-	if resp.Result == abi.ResultReplyError {
-		c.apply(resp, nil)
-		c.socket.replyJoin(m, old, wire.StatusError, resp.Payload)
-		c.mail.close()
-		return
-	}
-	c.state, c.stateVersion = bytes.Clone(c.socket.seed), c.socket.seedVer
-	c.setState(resp)
-	c.socket.admit(c)
-	c.sub = c.socket.srv.pubsub.Subscribe(c.topic, c, func() {
-		c.socket.replyJoin(m, old, wire.StatusOK, resp.Payload)
-	})
-	c.apply(resp, nil)
-	c.settle()
-	c.release()
-}
-
 // handleIn takes a client's event, on the reader.
 func (c *Channel) handleIn(m *wire.Message) {
 	if c.mail.enter() {
@@ -117,10 +79,13 @@ func (c *Channel) handleIn(m *wire.Message) {
 		c.release()
 		return
 	}
-	c.leaveMail(mail{
+	left := mail{
 		kind: mailIn, event: string(m.Event),
 		ref: bytes.Clone(m.Ref), payload: bytes.Clone(m.Payload),
-	})
+	}
+	if !c.leaveMail(left) {
+		c.answerLate(&left)
+	}
 }
 
 // leave takes a phx_leave, on the reader.
@@ -130,23 +95,44 @@ func (c *Channel) leave(ref []byte) {
 		c.release()
 		return
 	}
-	c.leaveMail(mail{kind: mailLeave, ref: bytes.Clone(ref)})
-}
-
-func (c *Channel) leaveMail(m mail) {
-	c.socket.out.away.Add(1) // there may be no room for long
-	defer c.socket.out.away.Add(-1)
-	if start, ok := c.mail.addWhenRoom(m); ok && start {
-		c.startRunner()
+	left := mail{kind: mailLeave, ref: bytes.Clone(ref)}
+	if !c.leaveMail(left) {
+		c.answerLate(&left)
 	}
 }
 
+// leaveMail leaves what the client sent for the one who runs the channel; false
+// when the channel has ended.
+func (c *Channel) leaveMail(m mail) bool {
+	c.socket.away.Add(1) // there may be no room for long
+	defer c.socket.away.Add(-1)
+	start, ok := c.mail.addWhenRoom(m)
+	if start {
+		c.startRunner()
+	}
+	return ok
+}
+
+// answerLate answers what the client sent to a channel that ended before its
+// turn came, as it is answered where no channel is.
+func (c *Channel) answerLate(m *mail) {
+	r := wire.Reply{Ref: m.ref, Topic: c.topicJSON, Status: wire.StatusError, Response: reasonUnmatched}
+	switch m.kind {
+	case mailIn:
+	case mailLeave:
+		r.JoinRef, r.Status, r.Response = c.matchRef, wire.StatusOK, emptyObject
+	default:
+		return // nobody waits for an answer
+	}
+	c.socket.sendReply(&r)
+}
+
 // end ends the channel and returns when it has ended, or had already. Mail that
-// waits is handled before that only for a draining server. Not to be called by
-// the channel's own runner.
-func (c *Channel) end(why abi.Reason) {
-	c.socket.out.away.Add(1) // the callback that runs may take long
-	defer c.socket.out.away.Add(-1)
+// waits is handled before that if patient: where there is a client that waits
+// for the answers. Not to be called by the channel's own runner.
+func (c *Channel) end(why abi.Reason, patient bool) {
+	c.socket.away.Add(1) // the callback that runs may take long
+	defer c.socket.away.Add(-1)
 	if c.mail.enter() {
 		c.runEnd(why, "")
 		c.release()
@@ -154,7 +140,7 @@ func (c *Channel) end(why abi.Reason) {
 	}
 	last := mail{kind: mailEnd, reason: why}
 	var start bool
-	if why == abi.ReasonDraining {
+	if patient {
 		start, _ = c.mail.add(last, false)
 	} else {
 		start, _ = c.mail.replace(last)
@@ -237,7 +223,7 @@ func (c *Channel) Deliver(topic string, f *Fanout) {
 		}
 		return
 	}
-	c.socket.out.push(f.frameV2(), true)
+	c.socket.link.pushShared(f.encoded())
 }
 
 // postInfo leaves a handle_info, which is dropped and counted when the channel

@@ -15,6 +15,7 @@ import (
 
 // connected is what the connect callback decided for a socket to be.
 type connected struct {
+	transport    abi.Transport
 	socketID     string
 	idTopic      string
 	state        []byte
@@ -37,7 +38,7 @@ func newSocketID() string {
 // connect asks the mount's handler about a client (phoenix socket.ex,
 // connect/3 and id/1).
 func (s *Server) connect(m *Mount, args *fasthttp.Args) (*connected, *refusal) {
-	c := &connected{socketID: newSocketID()}
+	c := &connected{transport: abi.TransportWebSocket, socketID: newSocketID()}
 	if m.Connect == nil || !m.Connect.Implements(abi.CallbackConnect) {
 		return c, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"unicode/utf8"
 
-	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/wire"
 )
 
@@ -34,7 +33,7 @@ func (s *Socket) dispatch(m *wire.Message) {
 	}
 	switch {
 	case event == wire.EventJoin:
-		s.join(m, c)
+		s.join(m)
 	case c != nil:
 		s.toChannel(m, c)
 	case event == wire.EventLeave:
@@ -71,57 +70,15 @@ func (s *Socket) reply(joinRef []byte, m *wire.Message, status string, response 
 func (s *Socket) sendReply(r *wire.Reply) {
 	b := s.srv.scratch.Get().(*scratch)
 	b.text = wire.V2{}.AppendReply(b.text[:0], r)
-	s.push(b.text)
+	s.link.push(false, b.text)
 	s.srv.release(b)
 }
 
 func (s *Socket) sendPush(p *wire.Push) {
 	b := s.srv.scratch.Get().(*scratch)
 	b.text = wire.V2{}.AppendPush(b.text[:0], p)
-	s.push(b.text)
+	s.link.push(false, b.text)
 	s.srv.release(b)
-}
-
-// join handles phx_join; old is the channel that the topic has already.
-func (s *Socket) join(m *wire.Message, old *Channel) {
-	var rt *route
-	if m.TopicIsString {
-		rt = s.srv.routes().match(string(m.Topic))
-	}
-	if rt == nil {
-		s.log.Info("join refused: no plugin serves the topic", "code", "UNMATCHED_TOPIC", "topic", logText(m.TopicJSON))
-		s.reply(nil, m, wire.StatusError, reasonUnmatched)
-		return
-	}
-	if topicProblem(m.Topic) {
-		s.reply(m.JoinRef, m, wire.StatusError, reasonInvalidTopic)
-		return
-	}
-	if old != nil {
-		old.end(abi.ReasonDuplicateJoin)
-	}
-	if s.count() >= s.mount.MaxChannels {
-		s.log.Info("join refused", "code", "TOO_MANY_CHANNELS", "limit", s.mount.MaxChannels, "key", "mount.max_channels")
-		s.replyJoin(m, old, wire.StatusError, reasonTooMany)
-		return
-	}
-	newChannel(s, rt, m).join(m, old)
-}
-
-// replyJoin answers a join. The close frame of the channel that it replaced
-// follows the reply: clients tell by its old join_ref that it is not for them
-// (socket.ex).
-func (s *Socket) replyJoin(m *wire.Message, old *Channel, status string, response []byte) {
-	s.reply(m.JoinRef, m, status, response)
-	if old != nil && old.ended == abi.ReasonDuplicateJoin {
-		old.sendClose()
-	}
-}
-
-func (s *Socket) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.channels)
 }
 
 func topicProblem(topic []byte) bool {

@@ -9,7 +9,8 @@
 //
 // # The way of a message
 //
-//	conn -> Socket.readLoop     socket.go    a read, all frames in it (frames.go)
+//	conn -> webSocket.readLoop  websocket.go a read, all frames in it (frames.go)
+//	     -> Socket.receive      socket.go    decoded
 //	     -> Socket.dispatch     dispatch.go  heartbeat, join, stale refs, routing
 //	     -> Channel.handleIn    channel.go   one callback at a time
 //	     -> Handler.Handle                   the plugin: request in, response out

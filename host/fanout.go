@@ -15,8 +15,14 @@ type Fanout struct {
 	event   string
 	payload []byte // JSON object
 
-	encode sync.Once
-	frame  []byte
+	once sync.Once
+	v2   encoded
+}
+
+// encoded is a broadcast as clients of one serializer get it.
+type encoded struct {
+	text  []byte // the message
+	frame []byte // the message as a WebSocket frame; text is a part of it
 }
 
 // newFanout keeps event and payload, which must not change afterwards.
@@ -24,12 +30,13 @@ func newFanout(topic, event string, payload []byte) *Fanout {
 	return &Fanout{topic: topic, event: event, payload: payload}
 }
 
-// frameV2 returns the broadcast as a text frame of serializer 2.0.0.
-func (f *Fanout) frameV2() []byte {
-	f.encode.Do(func() {
+// encoded returns the broadcast in serializer 2.0.0.
+func (f *Fanout) encoded() *encoded {
+	f.once.Do(func() {
 		topic := wire.AppendQuoted(make([]byte, 0, len(f.topic)+2), f.topic)
 		text := wire.V2{}.AppendPush(nil, &wire.Push{Topic: topic, Event: f.event, Payload: f.payload})
-		f.frame = appendFrame(make([]byte, 0, len(text)+10), ws.OpText, text)
+		frame := appendFrame(make([]byte, 0, len(text)+maxFrameHeader), ws.OpText, text)
+		f.v2 = encoded{text: frame[len(frame)-len(text):], frame: frame}
 	})
-	return f.frame
+	return &f.v2
 }

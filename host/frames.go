@@ -122,16 +122,23 @@ func (r *frameReader) frame(h ws.Header, payload []byte, sink frameSink) error {
 
 // appendFrame appends a whole unmasked frame, as a server sends it.
 func appendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
+	return append(appendFrameHeader(dst, op, len(payload)), payload...)
+}
+
+// maxFrameHeader is the length of the longest header without a mask.
+const maxFrameHeader = 10
+
+// appendFrameHeader appends the header of such a frame of n bytes.
+func appendFrameHeader(dst []byte, op ws.OpCode, n int) []byte {
 	dst = append(dst, 0x80|byte(op))
-	switch n := len(payload); {
+	switch {
 	case n < 126:
-		dst = append(dst, byte(n))
+		return append(dst, byte(n))
 	case n <= 0xffff:
-		dst = binary.BigEndian.AppendUint16(append(dst, 126), uint16(n))
+		return binary.BigEndian.AppendUint16(append(dst, 126), uint16(n))
 	default:
-		dst = binary.BigEndian.AppendUint64(append(dst, 127), uint64(n))
+		return binary.BigEndian.AppendUint64(append(dst, 127), uint64(n))
 	}
-	return append(dst, payload...)
 }
 
 // appendCloseFrame appends a close frame, cutting the reason to what a control

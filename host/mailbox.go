@@ -147,13 +147,15 @@ func (b *mailbox) pending() bool {
 	return false
 }
 
-// close drops what waits and what comes. Only the runner may close.
-func (b *mailbox) close() {
+// close takes no more mail and returns what waits. Only the runner may close.
+func (b *mailbox) close() (left []mail) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	left = b.queue
 	b.closed = true
 	b.queue, b.bytes = nil, 0
 	b.room.Broadcast()
-	b.mu.Unlock()
+	return left
 }
 
 // wait blocks until the mailbox is closed.

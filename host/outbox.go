@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gobwas/ws"
 )
 
 // writeTimeout bounds one write to a client that has stopped reading, give or
@@ -31,9 +33,8 @@ type outbox struct {
 	start func()      // starts a goroutine that calls flush
 	fail  func(error) // called once, without the lock, when the outbox has ended by itself
 
-	// away counts callbacks and other waits of the connection's channels.
-	// While there are any, the reader may take long to come back and uncork.
-	away atomic.Int32
+	// away tells what may keep the reader from coming back and uncorking soon.
+	away *atomic.Int32
 
 	mu      sync.Mutex
 	chunks  [][]byte // to write, in order; never the tail
@@ -56,12 +57,20 @@ var errHungUp = errors.New("closed by the client, all is written")
 // push queues a whole frame. A shared frame is never changed afterwards by
 // anybody and may be kept; an unshared one is copied. Once the outbox is
 // closed frames are dropped: there is nobody to send them to.
-func (o *outbox) push(frame []byte, shared bool) { o.add(frame, shared, false) }
+func (o *outbox) push(frame []byte, shared bool) { o.add(nil, frame, shared, false) }
+
+// pushMessage queues one message as a frame of its own. It is copied.
+func (o *outbox) pushMessage(op ws.OpCode, payload []byte) {
+	var head [maxFrameHeader]byte
+	o.add(appendFrameHeader(head[:0], op, len(payload)), payload, false, false)
+}
 
 // pushLast queues the close frame: RFC 6455 section 5.5.1 lets nothing follow.
-func (o *outbox) pushLast(frame []byte) { o.add(frame, false, true) }
+func (o *outbox) pushLast(frame []byte) { o.add(nil, frame, false, true) }
 
-func (o *outbox) add(frame []byte, shared, last bool) {
+// add queues a frame, of which head may be apart from the rest unless it is
+// shared.
+func (o *outbox) add(head, frame []byte, shared, last bool) {
 	o.mu.Lock()
 	if o.closed || o.last {
 		o.mu.Unlock()
@@ -76,12 +85,12 @@ func (o *outbox) add(frame []byte, shared, last bool) {
 		o.fail(errSlowClient)
 		return
 	}
-	o.bytes += len(frame)
+	o.bytes += len(head) + len(frame)
 	if shared && len(frame) >= copyBelow {
 		o.sealTail()
 		o.chunks = append(o.chunks, frame)
 	} else {
-		o.appendTail(frame)
+		o.appendTail(head, frame)
 	}
 	wake := !o.writing && (!o.corked || o.away.Load() > 0)
 	o.writing = o.writing || wake
@@ -91,11 +100,11 @@ func (o *outbox) add(frame []byte, shared, last bool) {
 	}
 }
 
-func (o *outbox) appendTail(frame []byte) {
+func (o *outbox) appendTail(head, frame []byte) {
 	if o.tail == nil {
 		o.tail = o.pool.Get().(*[]byte)
 	}
-	*o.tail = append(*o.tail, frame...)
+	*o.tail = append(append(*o.tail, head...), frame...)
 }
 
 // sealTail makes a chunk of what was appended to the tail since the last one.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -18,6 +19,7 @@ func outboxOver(conn net.Conn, limit int) (o *outbox, failed chan error, running
 	o = &outbox{
 		conn: conn, limit: limit,
 		pool: &sync.Pool{New: func() any { return new([]byte) }},
+		away: new(atomic.Int32),
 		fail: func(err error) { failed <- err },
 	}
 	o.start = func() { running.Go(o.flush) }

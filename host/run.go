@@ -12,7 +12,7 @@ func (c *Channel) request(b *scratch, cb abi.Callback) *abi.Request {
 	b.req = abi.Request{
 		Callback:     cb,
 		StateVersion: c.stateVersion,
-		Transport:    abi.TransportWebSocket,
+		Transport:    c.socket.transport,
 		SocketID:     append(b.id[:0], c.socket.id...),
 		Topic:        append(b.topic[:0], c.topic...),
 		JoinRef:      c.joinRef,
@@ -26,8 +26,8 @@ func (c *Channel) request(b *scratch, cb abi.Callback) *abi.Request {
 
 // call runs the prepared callback. The response is valid as long as b is.
 func (c *Channel) call(b *scratch) (*abi.Response, error) {
-	c.socket.out.away.Add(1)
-	defer c.socket.out.away.Add(-1)
+	c.socket.away.Add(1)
+	defer c.socket.away.Add(-1)
 	return c.socket.srv.call(c.handler, b)
 }
 
@@ -63,7 +63,7 @@ func (c *Channel) runInfo(m *mail) {
 
 func (c *Channel) runOut(f *Fanout) {
 	if !c.handler.Implements(abi.CallbackHandleOut) {
-		c.socket.out.push(f.frameV2(), true)
+		c.socket.link.pushShared(f.encoded())
 		return
 	}
 	b := c.socket.srv.scratch.Get().(*scratch)
@@ -95,7 +95,7 @@ func (c *Channel) runCallback(b *scratch, passed *Fanout) {
 	case abi.ResultPush:
 		c.sendEvent(string(resp.Event), resp.Payload)
 	case abi.ResultPass:
-		c.socket.out.push(passed.frameV2(), true)
+		c.socket.link.pushShared(passed.encoded())
 	case abi.ResultStop:
 		c.ending, c.endText = abi.Reason(resp.Number), logText(resp.Text)
 	}
@@ -112,7 +112,7 @@ func (c *Channel) settle() {
 
 func (c *Channel) runLeave(ref []byte) {
 	c.sub.Cancel()
-	c.socket.withdraw(c)
+	c.withdraw()
 	c.sendReply(ref, wire.StatusOK, emptyObject)
 	c.sendClose()
 	c.terminate(abi.ReasonLeft, "")
@@ -126,7 +126,7 @@ func (c *Channel) runEnd(why abi.Reason, text string) {
 	switch why {
 	case abi.ReasonNormal, abi.ReasonShutdown:
 		c.sub.Cancel()
-		c.socket.withdraw(c)
+		c.withdraw()
 		c.sendClose()
 		c.terminate(why, text)
 		c.finish(why, nil)
@@ -188,13 +188,29 @@ func (c *Channel) finish(why abi.Reason, last func()) {
 		sub.Cancel()
 	}
 	c.timers.stop()
-	c.socket.withdraw(c)
+	c.withdraw()
 	if last != nil {
 		last()
 	}
 	c.socket.srv.presence.UntrackAll(c.owner)
+	c.closeMail()
 	c.socket.forget(c)
-	c.mail.close()
+}
+
+// withdraw takes the channel out of those that messages are routed to.
+func (c *Channel) withdraw() {
+	c.socket.withdraw(c)
+	if c.counted {
+		c.counted = false
+		c.socket.srv.stats.channels.Add(-1)
+	}
+}
+
+// closeMail takes no more mail, and answers what the client had sent.
+func (c *Channel) closeMail() {
+	for _, m := range c.mail.close() {
+		c.answerLate(&m)
+	}
 }
 
 func (c *Channel) sendReply(ref []byte, status string, response []byte) {

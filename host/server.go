@@ -305,7 +305,7 @@ func (s *Server) Drain(ctx context.Context) error {
 // to return.
 func (s *Server) cutOff(done <-chan struct{}) error {
 	for _, sock := range s.allSockets() {
-		sock.abort()
+		sock.link.abort()
 	}
 	select {
 	case <-done:

@@ -133,24 +133,14 @@ func chooseSubprotocol(configured []string, h *fasthttp.RequestHeader) (protocol
 // Reads go through fasthttp's buffer, which may hold bytes already, all else to
 // the connection itself.
 func (s *Server) adopt(m *Mount, conn net.Conn, c *connected) {
-	sock := newSocket(s, m, c)
 	bare := conn
 	if u, ok := conn.(interface{ UnsafeConn() net.Conn }); ok {
 		bare = u.UnsafeConn()
 	}
-	sock.attach(bare, conn)
-	if !s.enter(sock) {
-		sock.abort() // draining began during the handshake
+	w := newWebSocket(newSocket(s, m, c), bare, conn)
+	if !s.enter(w.Socket) {
+		w.abort() // draining began during the handshake
 		return
 	}
-	go sock.live()
-}
-
-// live is the life of a socket that the server knows.
-func (s *Socket) live() {
-	defer s.srv.exit(s)
-	if s.idTopic != "" {
-		defer s.srv.pubsub.Subscribe(s.idTopic, s, nil).Cancel()
-	}
-	s.run()
+	go w.live(w.run)
 }

@@ -1,0 +1,106 @@
+package host
+
+import (
+	"bytes"
+
+	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/wire"
+)
+
+// joining is a phx_join under way. It owns its bytes.
+type joining struct {
+	ref, payload []byte
+	old          *Channel // that the topic had before, if any
+}
+
+// join handles phx_join, on the goroutine that reads. The callback gets a
+// goroutine of its own: in Phoenix a slow join holds up everything else on its
+// socket, heartbeats included (socket.ex). What the client sends to the topic
+// meanwhile waits in the new channel's mailbox.
+func (s *Socket) join(m *wire.Message) {
+	var rt *route
+	if m.TopicIsString {
+		rt = s.srv.routes().match(string(m.Topic))
+	}
+	if rt == nil {
+		s.log.Info("join refused: no plugin serves the topic", "code", "UNMATCHED_TOPIC", "topic", logText(m.TopicJSON))
+		s.reply(nil, m, wire.StatusError, reasonUnmatched)
+		return
+	}
+	if topicProblem(m.Topic) {
+		s.reply(m.JoinRef, m, wire.StatusError, reasonInvalidTopic)
+		return
+	}
+	c := newChannel(s, rt, m)
+	c.mail.enter()
+	old, ok := s.enter(c)
+	if !ok {
+		s.log.Info("join refused", "code", "TOO_MANY_CHANNELS", "limit", s.mount.MaxChannels, "key", "mount.max_channels")
+		s.reply(m.JoinRef, m, wire.StatusError, reasonTooMany)
+		return
+	}
+	j := &joining{ref: bytes.Clone(m.Ref), payload: bytes.Clone(m.Payload), old: old}
+	s.srv.work.Go(func() { c.join(j) })
+}
+
+// join waits for the end of the channel that c replaces, has the handler decide,
+// and goes on as the runner of what has come meanwhile.
+func (c *Channel) join(j *joining) {
+	if j.old != nil {
+		j.old.end(abi.ReasonDuplicateJoin, true)
+	}
+	if !c.accepted(j) {
+		c.closeMail()
+		c.withdraw()
+		c.socket.forget(c)
+		return
+	}
+	c.settle()
+	c.run()
+}
+
+// accepted runs the join callback and answers the client. Nothing of the new
+// channel reaches the client before the reply, and no broadcast after the
+// subscription is lost: the reply is queued while the topic is held
+// (channel/server.ex, channel_join).
+func (c *Channel) accepted(j *joining) bool {
+	b := c.socket.srv.scratch.Get().(*scratch)
+	defer c.socket.srv.release(b)
+
+	req := c.request(b, abi.CallbackJoin)
+	req.Ref, req.Payload = j.ref, j.payload
+	req.State, req.StateVersion = c.socket.seed, c.socket.seedVer
+	resp, err := c.call(b)
+	if err == nil {
+		err = c.checkOutput(resp)
+	}
+	if err != nil {
+		c.logFailure(abi.CallbackJoin, err)
+		c.replyJoin(j, wire.StatusError, reasonJoinCrashed)
+		return false
+	}
+	if resp.Result == abi.ResultReplyError {
+		c.apply(resp, nil)
+		c.replyJoin(j, wire.StatusError, resp.Payload)
+		return false
+	}
+	c.state, c.stateVersion = bytes.Clone(c.socket.seed), c.socket.seedVer
+	c.setState(resp)
+	c.counted = true
+	c.socket.srv.stats.channels.Add(1)
+	c.sub = c.socket.srv.pubsub.Subscribe(c.topic, c, func() {
+		c.replyJoin(j, wire.StatusOK, resp.Payload)
+	})
+	c.apply(resp, nil)
+	return true
+}
+
+// replyJoin answers a join. The close frame of the channel that it replaced
+// follows the reply: clients tell by its old join_ref that it is not for them
+// (socket.ex).
+func (c *Channel) replyJoin(j *joining, status string, response []byte) {
+	c.socket.sendReply(&wire.Reply{JoinRef: c.matchRef, Ref: j.ref, Topic: c.topicJSON, Status: status, Response: response})
+	if j.old != nil && j.old.ended == abi.ReasonDuplicateJoin {
+		j.old.sendClose()
+	}
+}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -18,9 +19,19 @@ func benchFrames(n int) map[string][]byte {
 	return map[string][]byte{"members": []byte(members), "text": []byte(text)}
 }
 
-func benchSizes(b *testing.B, run func(frame []byte) bool) {
+// benchFramesV1 are the same messages in the format of V1.
+func benchFramesV1(n int) map[string][]byte {
+	frames := map[string][]byte{}
+	for kind, frame := range benchFrames(n) {
+		payload := bytes.TrimPrefix(bytes.TrimSuffix(frame, []byte("]")), []byte(`["1","2","room:1","new_msg",`))
+		frames[kind] = fmt.Appendf(nil, `{"topic":"room:1","event":"new_msg","payload":%s,"ref":"2","join_ref":"1"}`, payload)
+	}
+	return frames
+}
+
+func benchSizes(b *testing.B, framesOf func(n int) map[string][]byte, run func(frame []byte) bool) {
 	for _, size := range []int{100, 1 << 10, 16 << 10} {
-		frames := benchFrames(size)
+		frames := framesOf(size)
 		for _, kind := range []string{"text", "members"} {
 			frame := frames[kind]
 			b.Run(fmt.Sprintf("%s/%d", kind, size), func(b *testing.B) {
@@ -38,31 +49,40 @@ func benchSizes(b *testing.B, run func(frame []byte) bool) {
 
 func BenchmarkDecode(b *testing.B) {
 	var m Message
-	benchSizes(b, func(frame []byte) bool { return V2{}.Decode(frame, &m) == nil })
+	benchSizes(b, benchFrames, func(frame []byte) bool { return V2{}.Decode(frame, &m) == nil })
+}
+
+func BenchmarkDecodeV1(b *testing.B) {
+	var m Message
+	benchSizes(b, benchFramesV1, func(frame []byte) bool { return V1{}.Decode(frame, &m) == nil })
 }
 
 // BenchmarkValidate compares ours with what it is made of and with the standard
 // library. sonic alone is not enough: see the package comment.
 func BenchmarkValidate(b *testing.B) {
-	b.Run("wire", func(b *testing.B) { benchSizes(b, Valid) })
-	b.Run("sonic", func(b *testing.B) { benchSizes(b, sonic.Valid) })
-	b.Run("std", func(b *testing.B) { benchSizes(b, json.Valid) })
+	b.Run("wire", func(b *testing.B) { benchSizes(b, benchFrames, Valid) })
+	b.Run("sonic", func(b *testing.B) { benchSizes(b, benchFrames, sonic.Valid) })
+	b.Run("std", func(b *testing.B) { benchSizes(b, benchFrames, json.Valid) })
 }
 
 func BenchmarkAppendReply(b *testing.B) {
 	r := Reply{JoinRef: []byte(`"1"`), Ref: []byte(`"2"`), Topic: []byte(`"room:1"`), Status: StatusOK, Response: []byte(`{"id":1}`)}
-	dst := make([]byte, 0, 256)
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = V2{}.AppendReply(dst[:0], &r)
-	}
+	benchAppend(b, "V2", func(dst []byte) []byte { return V2{}.AppendReply(dst, &r) })
+	benchAppend(b, "V1", func(dst []byte) []byte { return V1{}.AppendReply(dst, &r) })
 }
 
 func BenchmarkAppendPush(b *testing.B) {
 	p := Push{Topic: []byte(`"room:1"`), Event: "new_msg", Payload: []byte(`{"body":"hello"}`)}
-	dst := make([]byte, 0, 256)
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = V2{}.AppendPush(dst[:0], &p)
-	}
+	benchAppend(b, "V2", func(dst []byte) []byte { return V2{}.AppendPush(dst, &p) })
+	benchAppend(b, "V1", func(dst []byte) []byte { return V1{}.AppendPush(dst, &p) })
+}
+
+func benchAppend(b *testing.B, name string, run func(dst []byte) []byte) {
+	b.Run(name, func(b *testing.B) {
+		dst := make([]byte, 0, 256)
+		b.ReportAllocs()
+		for b.Loop() {
+			dst = run(dst[:0])
+		}
+	})
 }

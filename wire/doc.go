@@ -1,10 +1,12 @@
 // Package wire turns Phoenix Channels frames into Go structs and back. It is
 // pure functions over byte slices: no I/O, no goroutines, no state.
 //
-// Three verbs:
+// There are two serializers, [V1] and [V2]; [ParseVersion] says which one a
+// client speaks. Three verbs:
 //
-//   - [V2.Decode] splits one text frame of a client into a [Message] of views.
-//   - [V2.AppendReply] and [V2.AppendPush] write the frames a server sends.
+//   - [V1.Decode] and [V2.Decode] split one text frame of a client into a
+//     [Message] of views.
+//   - AppendReply and AppendPush of either write the frames a server sends.
 //   - [Valid] judges JSON that somebody else (a guest, another node) produced
 //     before it is pasted, unparsed, into such a frame.
 //
@@ -24,8 +26,25 @@
 //	close      ["1"  ,"1"  ,"room:1","phx_close",{}]
 //	error      ["1"  ,"1"  ,"room:1","phx_error",{"reason":"channel_crash"}]
 //
-// Source: phoenix v2_json_serializer.ex and socket.ex; the rules are restated
-// in the project's Phoenix specification, sections 1.2, 1.6 and 1.8.
+// # Format (serializer for vsn ~> 1.0.0)
+//
+// A client frame is a JSON object with four keys, in any order, and perhaps a
+// fifth, join_ref. Any value may be any JSON value, further keys are ignored, and
+// of equal keys the first counts.
+//
+//	{"topic":"room:1","event":"new_msg","payload":{"body":"hi"},"ref":"2","join_ref":"1"}
+//
+// A server frame has exactly four, so it never says which join it belongs to:
+//
+//	reply      {"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"2"}
+//	push       {"topic":"room:1","event":"new_msg","payload":{"body":"hi"},"ref":null}
+//	broadcast  the same as a push
+//	close      {"topic":"room:1","event":"phx_close","payload":{},"ref":"1"}
+//	error      {"topic":"room:1","event":"phx_error","payload":{"reason":"channel_crash"},"ref":"1"}
+//
+// Source: phoenix v1_json_serializer.ex, v2_json_serializer.ex and socket.ex; the
+// rules are restated in the project's Phoenix specification, sections 1.2, 1.6
+// and 1.8.
 //
 // # What counts as JSON
 //

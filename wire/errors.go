@@ -22,6 +22,11 @@ const (
 	ReasonNotArray
 	// ReasonTooFewElements is an array of fewer than five.
 	ReasonTooFewElements
+	// ReasonNotObject is JSON of another type where V1 is spoken, such as a V2
+	// frame.
+	ReasonNotObject
+	// ReasonMissingKey is a V1 object without topic, event, payload or ref.
+	ReasonMissingKey
 )
 
 // String returns the reason in a few lower-case words.
@@ -37,12 +42,16 @@ func (r Reason) String() string {
 		return "not an array"
 	case ReasonTooFewElements:
 		return "too few elements"
+	case ReasonNotObject:
+		return "not an object"
+	case ReasonMissingKey:
+		return "without topic, event, payload or ref"
 	default:
 		return "reason " + strconv.Itoa(int(r))
 	}
 }
 
-// DecodeError is the only error Decode returns. Phoenix closes the socket on
+// DecodeError is the only error that decoding returns. Phoenix closes the socket on
 // any of them (code 1011); no error frame exists for it.
 type DecodeError struct {
 	Reason Reason

@@ -30,3 +30,28 @@ func ExampleV2_AppendPush() {
 	fmt.Printf("%s\n", wire.V2{}.AppendPush(nil, &push))
 	// Output: [null,null,"room:1","new_msg",{"body":"hi"}]
 }
+
+// A client of the first version writes objects and gets objects back, without
+// the join ref.
+func ExampleV1() {
+	var m wire.Message
+	frame := []byte(`{"topic":"room:1","event":"new_msg","payload":{"body":"hi"},"ref":"2","join_ref":"1"}`)
+	if err := (wire.V1{}).Decode(frame, &m); err != nil {
+		fmt.Println(err)
+		return
+	}
+	reply := wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.TopicJSON, Status: wire.StatusOK}
+	fmt.Printf("%s\n", wire.V1{}.AppendReply(nil, &reply))
+	// Output: {"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"2"}
+}
+
+func ExampleParseVersion() {
+	for _, vsn := range []string{"1.0.0", "2.0.3", "2.1.0"} {
+		v, ok := wire.ParseVersion(vsn)
+		fmt.Println(vsn, v, ok)
+	}
+	// Output:
+	// 1.0.0 1.0.0 true
+	// 2.0.3 2.0.0 true
+	// 2.1.0 version 0 false
+}

@@ -80,6 +80,64 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// oracleObject is what encoding/json finds in a V1 frame, in the order of V2;
+// nil when it is no frame.
+func oracleObject(b []byte) []json.RawMessage {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
+		return nil
+	}
+	first := map[any]json.RawMessage{"join_ref": json.RawMessage("null")}
+	seen := map[any]bool{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil
+		}
+		if !seen[key] {
+			seen[key], first[key] = true, value
+		}
+	}
+	elems := make([]json.RawMessage, 0, elemCount)
+	for _, key := range []string{"join_ref", "ref", "topic", "event", "payload"} {
+		value, ok := first[key]
+		if !ok {
+			return nil
+		}
+		elems = append(elems, value)
+	}
+	return elems
+}
+
+func FuzzDecodeV1(f *testing.F) {
+	for _, c := range decodeV1Cases() {
+		f.Add([]byte(c.frame))
+	}
+	for _, c := range refuseV1Cases() {
+		if len(c.frame) < 1<<16 {
+			f.Add([]byte(c.frame))
+		}
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		var m Message
+		err := (V1{}).Decode(frame, &m)
+		var want []json.RawMessage
+		if oracleValid(frame) {
+			want = oracleObject(frame)
+		}
+		if (err == nil) != (want != nil) {
+			t.Fatalf("Decode(%q): %v, encoding/json found %q", frame, err, want)
+		}
+		if err == nil {
+			checkDecoded(t, &m, want)
+		}
+	})
+}
+
 // checkDecoded compares m with the elements encoding/json found.
 func checkDecoded(t *testing.T, m *Message, want []json.RawMessage) {
 	t.Helper()
@@ -123,16 +181,20 @@ func FuzzScannerTrustsNoIndex(f *testing.F) {
 			f.Add([]byte(c.frame))
 		}
 	}
-	f.Add([]byte(`[}`))
-	f.Add([]byte(`[,,,,,,`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var elems [elemCount][]byte
-		if splitArray(b, &elems) != reasonNone {
-			return
+	for _, c := range refuseV1Cases() {
+		if len(c.frame) < 1<<16 {
+			f.Add([]byte(c.frame))
 		}
-		for _, e := range elems {
-			refToken(e)
-			stringText(e)
+	}
+	for _, text := range []string{`[}`, `[,,,,,,`, `{`, `{"ref"`, `{"ref":`, `{"ref":1`, `{"ref":1 "topic":2]`, `{"ref":,`, `{"ref\`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, split := range []func([]byte, *[elemCount][]byte) Reason{splitArray, splitObject} {
+			var elems [elemCount][]byte
+			if split(b, &elems) == reasonNone {
+				new(Message).set(&elems)
+			}
 		}
 	})
 }

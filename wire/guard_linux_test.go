@@ -31,6 +31,9 @@ func TestValidatorsDoNotReadPastTheEnd(t *testing.T) {
 	for _, c := range decodeCases() {
 		texts = append(texts, c.frame)
 	}
+	for _, c := range decodeV1Cases() {
+		texts = append(texts, c.frame)
+	}
 	for kind, frame := range benchFrames(300) {
 		t.Logf("%s: %d bytes", kind, len(frame))
 		texts = append(texts, string(frame))
@@ -42,7 +45,8 @@ func TestValidatorsDoNotReadPastTheEnd(t *testing.T) {
 			b := mem[2*page-n : 2*page : 2*page]
 			copy(b, text)
 			Valid(b)
-			_ = V2{}.Decode(b, &m) // only the memory access is under test
+			_ = V1{}.Decode(b, &m) // only the memory access is under test
+			_ = V2{}.Decode(b, &m)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import "bytes"
 // Source: phoenix v2_json_serializer.ex.
 type V2 struct{}
 
-// elements of a client frame, by position.
+// elements of a client frame, by their position in V2. V1 names them instead.
 const (
 	elemJoinRef = iota
 	elemRef
@@ -33,15 +33,7 @@ func (V2) Decode(frame []byte, m *Message) error {
 	if reason := splitArray(frame, &elems); reason != reasonNone {
 		return &DecodeError{Reason: reason}
 	}
-	m.JoinRef = refToken(elems[elemJoinRef])
-	m.Ref = refToken(elems[elemRef])
-	m.TopicJSON = elems[elemTopic]
-	m.Topic, m.TopicIsString = stringText(m.TopicJSON)
-	m.Event, m.EventIsString = stringText(elems[elemEvent])
-	if !m.EventIsString {
-		m.Event = elems[elemEvent]
-	}
-	m.Payload = elems[elemPayload]
+	m.set(&elems)
 	return nil
 }
 
@@ -71,7 +63,7 @@ func (V2) AppendPush(dst []byte, p *Push) []byte {
 func splitArray(frame []byte, elems *[elemCount][]byte) Reason {
 	i := spaceEnd(frame, 0)
 	if i >= len(frame) || frame[i] != '[' {
-		return notArray(frame, i)
+		return otherType(frame, i, ReasonNotArray)
 	}
 	n := 0
 	for i = spaceEnd(frame, i+1); i < len(frame) && frame[i] != ']'; n++ {
@@ -93,17 +85,32 @@ func splitArray(frame []byte, elems *[elemCount][]byte) Reason {
 	return reasonNone
 }
 
-// notArray tells another JSON value from text that only sonic takes for one.
-func notArray(frame []byte, i int) Reason {
+// otherType returns other for a JSON value of the wrong type, and what is wrong
+// with text that only sonic takes for a value.
+func otherType(frame []byte, i int, other Reason) Reason {
 	if _, reason := valueEnd(frame, i, 0); reason != reasonNone {
 		return reason
 	}
-	return ReasonNotArray
+	return other
+}
+
+// set fills m, so far zero, with the elements of a text frame. Only the join
+// ref may be missing.
+func (m *Message) set(elems *[elemCount][]byte) {
+	m.JoinRef = refToken(elems[elemJoinRef])
+	m.Ref = refToken(elems[elemRef])
+	m.TopicJSON = elems[elemTopic]
+	m.Topic, m.TopicIsString = stringText(m.TopicJSON)
+	m.Event, m.EventIsString = stringText(elems[elemEvent])
+	if !m.EventIsString {
+		m.Event = elems[elemEvent]
+	}
+	m.Payload = elems[elemPayload]
 }
 
 // refToken maps null to nil: to Phoenix a null ref is an absent one.
 func refToken(token []byte) []byte {
-	if token[0] == 'n' {
+	if isNull(token) {
 		return nil
 	}
 	return token
@@ -131,6 +138,10 @@ func appendHead(dst, joinRef, ref, topic []byte) []byte {
 	dst = append(dst, ',')
 	dst = appendToken(dst, topic)
 	return append(dst, ',')
+}
+
+func isNull(token []byte) bool {
+	return len(token) == 0 || token[0] == 'n'
 }
 
 func appendToken(dst, token []byte) []byte {

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"errors"
 	"strings"
 	"testing"
 )
@@ -187,16 +186,7 @@ func TestDecodeRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := Message{Topic: []byte("left over"), TopicIsString: true}
 			err := (V2{}).Decode([]byte(c.frame), &m)
-			var de *DecodeError
-			if !errors.As(err, &de) || de.Reason != c.reason {
-				t.Fatalf("got %v, want reason %q", err, c.reason)
-			}
-			if m.Topic != nil || m.TopicIsString || m.Payload != nil {
-				t.Errorf("message not cleared: %+v", m)
-			}
-			if got, want := err.Error(), "decode frame: "+c.reason.String(); got != want {
-				t.Errorf("error text %q, want %q", got, want)
-			}
+			checkRefused(t, err, &m, c.reason)
 		})
 	}
 }
@@ -321,6 +311,7 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 	}
 	frame := []byte(`["1","2","room:café","new_msg",{"body":"line one\nline two","n":[1,2,3]}]`)
 	var m Message
+	frameV1 := []byte(`{"topic":"room:café","\u0065vent":"new_msg","payload":{"body":"a\nb"},"ref":"2","join_ref":"1"}`)
 	reply := Reply{JoinRef: []byte(`"1"`), Ref: []byte(`"2"`), Topic: []byte(`"t"`), Status: StatusOK}
 	push := Push{Topic: []byte(`"t"`), Event: "new_msg", Payload: []byte(`{"body":"hi"}`)}
 	dst := make([]byte, 0, 256)
@@ -333,6 +324,13 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 				t.Error(err)
 			}
 		}},
+		{"V1.Decode", func() {
+			if err := (V1{}).Decode(frameV1, &m); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"V1.AppendReply", func() { V1{}.AppendReply(dst, &reply) }},
+		{"V1.AppendPush", func() { V1{}.AppendPush(dst, &push) }},
 		{"Valid", func() { Valid(frame) }},
 		{"AppendReply", func() { V2{}.AppendReply(dst, &reply) }},
 		{"AppendPush", func() { V2{}.AppendPush(dst, &push) }},

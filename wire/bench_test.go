@@ -57,6 +57,18 @@ func BenchmarkDecodeV1(b *testing.B) {
 	benchSizes(b, benchFramesV1, func(frame []byte) bool { return V1{}.Decode(frame, &m) == nil })
 }
 
+func BenchmarkDecodeBinary(b *testing.B) {
+	frame := append([]byte("\x00\x01\x01\x06\x07"+"1"+"2"+"room:1"+"new_msg"), make([]byte, 1<<10)...)
+	var m Message
+	b.SetBytes(int64(len(frame)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := (V2{}).DecodeBinary(frame, &m); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkValidate compares ours with what it is made of and with the standard
 // library. sonic alone is not enough: see the package comment.
 func BenchmarkValidate(b *testing.B) {
@@ -69,12 +81,15 @@ func BenchmarkAppendReply(b *testing.B) {
 	r := Reply{JoinRef: []byte(`"1"`), Ref: []byte(`"2"`), Topic: []byte(`"room:1"`), Status: StatusOK, Response: []byte(`{"id":1}`)}
 	benchAppend(b, "V2", func(dst []byte) []byte { return V2{}.AppendReply(dst, &r) })
 	benchAppend(b, "V1", func(dst []byte) []byte { return V1{}.AppendReply(dst, &r) })
+	benchAppend(b, "binary", func(dst []byte) []byte { return mustAppend(b)(V2{}.AppendBinaryReply(dst, &r)) })
 }
 
 func BenchmarkAppendPush(b *testing.B) {
 	p := Push{Topic: []byte(`"room:1"`), Event: "new_msg", Payload: []byte(`{"body":"hello"}`)}
 	benchAppend(b, "V2", func(dst []byte) []byte { return V2{}.AppendPush(dst, &p) })
 	benchAppend(b, "V1", func(dst []byte) []byte { return V1{}.AppendPush(dst, &p) })
+	benchAppend(b, "binary", func(dst []byte) []byte { return mustAppend(b)(V2{}.AppendBinaryPush(dst, &p)) })
+	benchAppend(b, "binary broadcast", func(dst []byte) []byte { return mustAppend(b)(V2{}.AppendBinaryBroadcast(dst, &p)) })
 }
 
 func benchAppend(b *testing.B, name string, run func(dst []byte) []byte) {
@@ -85,4 +100,13 @@ func benchAppend(b *testing.B, name string, run func(dst []byte) []byte) {
 			dst = run(dst[:0])
 		}
 	})
+}
+
+func mustAppend(b *testing.B) func([]byte, error) []byte {
+	return func(frame []byte, err error) []byte {
+		if err != nil {
+			b.Fatal(err)
+		}
+		return frame
+	}
 }

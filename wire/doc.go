@@ -7,6 +7,8 @@
 //   - [V1.Decode] and [V2.Decode] split one text frame of a client into a
 //     [Message] of views.
 //   - AppendReply and AppendPush of either write the frames a server sends.
+//     [V2.DecodeBinary], [V2.AppendBinaryReply], [V2.AppendBinaryPush] and
+//     [V2.AppendBinaryBroadcast] are for payloads that are bytes.
 //   - [Valid] judges JSON that somebody else (a guest, another node) produced
 //     before it is pasted, unparsed, into such a frame.
 //
@@ -26,6 +28,25 @@
 //	close      ["1"  ,"1"  ,"room:1","phx_close",{}]
 //	error      ["1"  ,"1"  ,"room:1","phx_error",{"reason":"channel_crash"}]
 //
+// # Format (serializer for vsn ~> 2.0.0, binary)
+//
+// A kind, one length byte for each field, the fields, and whatever is left is
+// the payload. Lengths are in bytes of UTF-8, so a field has at most
+// [MaxBinaryField]. A client frame is a push:
+//
+//	00    02 03 05 05  12        123  topic  event  65 66 67
+//	kind  lengths      join_ref  ref  topic  event  payload
+//
+// A server frame is one of three, and its push has no ref:
+//
+//	push       00  02 05 05     12       topic  event  65 66 67
+//	reply      01  02 03 05 02  12  123  topic  ok     65 66 67
+//	broadcast  02  05 05                 topic  event  65 66 67
+//
+// There is no null. A null ref is written as no bytes, and no bytes are read as
+// the string "", which is the join ref of no channel. What a message carries
+// decides its kind of frame: a binary push may get a text reply, and the reverse.
+//
 // # Format (serializer for vsn ~> 1.0.0)
 //
 // A client frame is a JSON object with four keys, in any order, and perhaps a
@@ -43,8 +64,8 @@
 //	error      {"topic":"room:1","event":"phx_error","payload":{"reason":"channel_crash"},"ref":"1"}
 //
 // Source: phoenix v1_json_serializer.ex, v2_json_serializer.ex and socket.ex; the
-// rules are restated in the project's Phoenix specification, sections 1.2, 1.6
-// and 1.8.
+// rules are restated in the project's Phoenix specification, sections 1.2, 1.3,
+// 1.6 and 1.8.
 //
 // # What counts as JSON
 //

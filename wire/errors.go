@@ -1,6 +1,9 @@
 package wire
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Reason says why a frame was refused. Its text names no detail of the frame
 // and may be logged or counted freely.
@@ -12,8 +15,9 @@ const (
 	reasonNone Reason = iota
 	// ReasonNotJSON is text that is no JSON value, an empty frame among them.
 	ReasonNotJSON
-	// ReasonNotUTF8 is text that is no UTF-8; a WebSocket server answers it with
-	// close code 1007 (RFC 6455 section 8.1).
+	// ReasonNotUTF8 is text that is no UTF-8, a field of a binary frame included.
+	// A WebSocket server answers bad text frames with close code 1007 (RFC 6455
+	// section 8.1).
 	ReasonNotUTF8
 	// ReasonTooDeep is JSON nested deeper than [MaxDepth]. Far deeper text (the
 	// validator's own bound lies near 4096) is reported as ReasonNotJSON.
@@ -27,6 +31,12 @@ const (
 	ReasonNotObject
 	// ReasonMissingKey is a V1 object without topic, event, payload or ref.
 	ReasonMissingKey
+	// ReasonEmpty is a binary frame of no bytes.
+	ReasonEmpty
+	// ReasonUnknownKind is a binary frame of another kind than a client's push.
+	ReasonUnknownKind
+	// ReasonTruncated is a binary frame that ends before its fields do.
+	ReasonTruncated
 )
 
 // String returns the reason in a few lower-case words.
@@ -46,6 +56,12 @@ func (r Reason) String() string {
 		return "not an object"
 	case ReasonMissingKey:
 		return "without topic, event, payload or ref"
+	case ReasonEmpty:
+		return "empty"
+	case ReasonUnknownKind:
+		return "unknown kind"
+	case ReasonTruncated:
+		return "truncated"
 	default:
 		return "reason " + strconv.Itoa(int(r))
 	}
@@ -60,4 +76,18 @@ type DecodeError struct {
 // Error implements error.
 func (e *DecodeError) Error() string {
 	return "decode frame: " + e.Reason.String()
+}
+
+// EncodeError is the only error of the functions that append a binary frame: a
+// field is longer than [MaxBinaryField]. Phoenix lets the channel crash on it.
+type EncodeError struct {
+	// Field is join_ref, ref, topic, event or status.
+	Field string
+	// Len is the length of the field's text in bytes.
+	Len int
+}
+
+// Error implements error.
+func (e *EncodeError) Error() string {
+	return fmt.Sprintf("encode binary frame: %s has %d bytes, the limit is %d", e.Field, e.Len, MaxBinaryField)
 }

@@ -55,3 +55,21 @@ func ExampleParseVersion() {
 	// 2.0.3 2.0.0 true
 	// 2.1.0 version 0 false
 }
+
+// A binary push carries bytes. Here its reply does too; a text reply would do.
+func ExampleV2_DecodeBinary() {
+	var m wire.Message
+	frame := []byte("\x00\x01\x01\x06\x04" + "1" + "2" + "room:1" + "blob" + "\xca\xfe")
+	if err := (wire.V2{}).DecodeBinary(frame, &m); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s on %s: %x\n", m.Event, m.Topic, m.Payload)
+
+	reply := wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.TopicJSON, Status: wire.StatusOK, Response: []byte("\xbe\xef")}
+	out, err := wire.V2{}.AppendBinaryReply(nil, &reply)
+	fmt.Printf("%q %v\n", out, err)
+	// Output:
+	// blob on room:1: cafe
+	// "\x01\x01\x01\x06\x0212room:1ok\xbe\xef" <nil>
+}

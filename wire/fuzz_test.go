@@ -222,5 +222,11 @@ func FuzzAppendQuoted(f *testing.F) {
 		if bytes.ContainsAny(quoted, "\u2028\u2029") {
 			t.Fatalf("line separators left in %q", quoted)
 		}
+		if b := appendQuoted(nil, []byte(s)); !bytes.Equal(b, quoted) {
+			t.Fatalf("bytes are quoted as %q, text as %q", b, quoted)
+		}
+		if utf8.ValidString(s) && len(quoted) > quotedBound([]byte(s)) {
+			t.Fatalf("%q is longer than its bound %d", quoted, quotedBound([]byte(s)))
+		}
 	})
 }

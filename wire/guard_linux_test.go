@@ -34,6 +34,9 @@ func TestValidatorsDoNotReadPastTheEnd(t *testing.T) {
 	for _, c := range decodeV1Cases() {
 		texts = append(texts, c.frame)
 	}
+	for _, c := range decodeBinaryCases() {
+		texts = append(texts, c.frame)
+	}
 	for kind, frame := range benchFrames(300) {
 		t.Logf("%s: %d bytes", kind, len(frame))
 		texts = append(texts, string(frame))
@@ -47,6 +50,7 @@ func TestValidatorsDoNotReadPastTheEnd(t *testing.T) {
 			Valid(b)
 			_ = V1{}.Decode(b, &m) // only the memory access is under test
 			_ = V2{}.Decode(b, &m)
+			_ = V2{}.DecodeBinary(b, &m)
 		}
 	}
 }

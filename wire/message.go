@@ -2,13 +2,15 @@ package wire
 
 // Message is one decoded client frame.
 //
-// Every slice is a view into the frame handed to Decode and lives as long as
-// the frame is neither changed nor reused; only Topic and Event are fresh
-// memory, and only when their text holds an escape.
+// Every slice is a view into the frame it was decoded from and lives as long as
+// the frame is neither changed nor reused. Fresh memory are, of a text frame,
+// only Topic and Event whose text holds an escape; of a binary frame, only the
+// JSON tokens, which it has to be quoted to be.
 type Message struct {
 	// JoinRef and Ref are raw JSON tokens, nil when null. A ref may be any JSON
 	// value and is echoed and compared as received: 11 and "11" differ, and so
-	// do two spellings of one string.
+	// do two spellings of one string. A binary frame knows neither types nor
+	// null: its refs are always strings, "" where it has none.
 	JoinRef, Ref []byte
 
 	// Topic is the topic's text without quotes and escapes. It is nil, and
@@ -25,8 +27,10 @@ type Message struct {
 	Event         []byte
 	EventIsString bool
 
-	// Payload is the payload's raw JSON text: valid, not parsed, of any type.
+	// Payload is the payload's raw JSON text: valid, not parsed, of any type. Of
+	// a binary frame it is bytes of any kind, and Binary is true.
 	Payload []byte
+	Binary  bool
 }
 
 // Reply is the answer to one ref. JoinRef, Ref and Topic are raw JSON tokens,
@@ -40,7 +44,8 @@ type Reply struct {
 	Status string
 
 	// Response is any JSON value, pasted as it is: the caller vouches that it is
-	// [Valid]. Empty means {}.
+	// [Valid]. Empty means {}. In a binary frame it is any bytes, and empty means
+	// none.
 	Response []byte
 }
 
@@ -58,6 +63,7 @@ type Push struct {
 	Event string
 
 	// Payload is a JSON object, pasted as it is: the caller vouches that it is
-	// [Valid] and [IsObject]. Empty means {}.
+	// [Valid] and [IsObject]. Empty means {}. In a binary frame it is any bytes,
+	// and empty means none.
 	Payload []byte
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -12,6 +13,10 @@ const hexDigits = "0123456789abcdef"
 // U+FFFD. U+2028 and U+2029 are escaped because JavaScript before ES2019 takes
 // them for line ends.
 func AppendQuoted(dst []byte, s string) []byte {
+	return appendQuoted(dst, s)
+}
+
+func appendQuoted[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
@@ -22,7 +27,7 @@ func AppendQuoted(dst []byte, s string) []byte {
 		}
 		r, size := rune(c), 1
 		if c >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(s[i:])
+			r, size = utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
 			bad := r == utf8.RuneError && size == 1
 			if !bad && r != '\u2028' && r != '\u2029' {
 				i += size
@@ -36,6 +41,22 @@ func AppendQuoted(dst []byte, s string) []byte {
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
+}
+
+// quotedBound returns the most bytes that appendQuoted makes of UTF-8 text.
+func quotedBound(s []byte) int {
+	n := len(s) + len(`""`)
+	for _, c := range s {
+		switch {
+		case c < ' ':
+			n += len(`\u0000`) - 1
+		case c == '"', c == '\\':
+			n++
+		case c == 0xe2: // U+2028 and U+2029 are e2 80 a8 and e2 80 a9
+			n += len(`\u2028`) - 3
+		}
+	}
+	return n
 }
 
 // appendEscape appends the shortest escape of a rune that may not stand for
@@ -60,6 +81,34 @@ func appendEscape(dst []byte, r rune) []byte {
 		return append(dst, '\\', 'u',
 			hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 	}
+}
+
+// appendUTF8 appends s with each byte that is not UTF-8 as U+FFFD, as
+// AppendQuoted has it.
+func appendUTF8(dst []byte, s string) []byte {
+	if utf8.ValidString(s) {
+		return append(dst, s...)
+	}
+	for _, r := range s {
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst
+}
+
+// appendPlain appends the text that a token stands for where there are no types:
+// nothing for null, the inside of a string, any other token as it is.
+func appendPlain(dst, token []byte) []byte {
+	switch {
+	case isNull(token):
+		return dst
+	case token[0] != '"' || len(token) < len(`""`):
+		return append(dst, token...)
+	}
+	inside := token[1 : len(token)-1]
+	if bytes.IndexByte(inside, '\\') < 0 {
+		return append(dst, inside...)
+	}
+	return appendUnescaped(dst, inside)
 }
 
 // appendUnescaped appends the text of s, the inside of a string token whose

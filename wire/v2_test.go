@@ -24,6 +24,10 @@ func decodeCases() []decodeCase {
 			`jr=nil ref=nil topic=t json="t" event=e payload={"m":1}`,
 		},
 		{
+			"push that phoenix.js sends, case 66", `["0","1","t","e",{"foo":1}]`,
+			`jr="0" ref="1" topic=t json="t" event=e payload={"foo":1}`,
+		},
+		{
 			"integer refs stay integers", `[11,1,"t","e",{}]`,
 			`jr=11 ref=1 topic=t json="t" event=e payload={}`,
 		},
@@ -109,15 +113,18 @@ func dump(m *Message) string {
 		}
 		return string(b)
 	}
-	topic, event := "none", "raw:"+string(m.Event)
+	topic, event, kind := "none", "raw:"+string(m.Event), ""
 	if m.TopicIsString {
 		topic = string(m.Topic)
 	}
 	if m.EventIsString {
 		event = string(m.Event)
 	}
+	if m.Binary {
+		kind = " binary"
+	}
 	return "jr=" + ref(m.JoinRef) + " ref=" + ref(m.Ref) + " topic=" + topic +
-		" json=" + string(m.TopicJSON) + " event=" + event + " payload=" + string(m.Payload)
+		" json=" + string(m.TopicJSON) + " event=" + event + " payload=" + string(m.Payload) + kind
 }
 
 func TestDecode(t *testing.T) {
@@ -313,7 +320,13 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 	var m Message
 	frameV1 := []byte(`{"topic":"room:café","\u0065vent":"new_msg","payload":{"body":"a\nb"},"ref":"2","join_ref":"1"}`)
 	reply := Reply{JoinRef: []byte(`"1"`), Ref: []byte(`"2"`), Topic: []byte(`"t"`), Status: StatusOK}
-	push := Push{Topic: []byte(`"t"`), Event: "new_msg", Payload: []byte(`{"body":"hi"}`)}
+	push := Push{Topic: []byte(`"t\u00e9"`), Event: "new_msg", Payload: []byte(`{"body":"hi"}`)}
+	badText := Push{Topic: []byte(`11`), Event: "a\xffb", Payload: []byte{0, 1}}
+	appended := func(_ []byte, err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
 	dst := make([]byte, 0, 256)
 	cases := []struct {
 		name string
@@ -334,10 +347,33 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 		{"Valid", func() { Valid(frame) }},
 		{"AppendReply", func() { V2{}.AppendReply(dst, &reply) }},
 		{"AppendPush", func() { V2{}.AppendPush(dst, &push) }},
+		{"AppendBinaryReply", func() { appended(V2{}.AppendBinaryReply(dst, &reply)) }},
+		{"AppendBinaryPush", func() { appended(V2{}.AppendBinaryPush(dst, &push)) }},
+		{"AppendBinaryBroadcast", func() { appended(V2{}.AppendBinaryBroadcast(dst, &push)) }},
+		{"AppendBinaryPush of bad text", func() { appended(V2{}.AppendBinaryPush(dst, &badText)) }},
 		{"AppendQuoted", func() { AppendQuoted(dst, "a\"\u2028\xffé") }},
 	}
 	for _, c := range cases {
 		if n := testing.AllocsPerRun(1000, c.run); n != 0 {
+			t.Errorf("%s: %v allocations", c.name, n)
+		}
+	}
+}
+
+// The tokens of a binary frame are new text, all in one piece.
+func TestDecodeBinaryAllocatesOnce(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, c := range decodeBinaryCases() {
+		frame := []byte(c.frame)
+		var m Message
+		n := testing.AllocsPerRun(1000, func() {
+			if err := (V2{}).DecodeBinary(frame, &m); err != nil {
+				t.Error(err)
+			}
+		})
+		if n != 1 {
 			t.Errorf("%s: %v allocations", c.name, n)
 		}
 	}

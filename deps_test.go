@@ -37,6 +37,8 @@ var allowed = map[string][]string{
 	"bench":    {"bench"},
 	"cmd":      {"abi", "host", "plugins", "cmd", "examples/chat"},
 
+	"host/limit": {},
+
 	"examples/chat":              {},
 	"examples/chat/guest":        {"sdk/go"},
 	"examples/conformance":       {"cmd/aviary/app", "host"},

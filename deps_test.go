@@ -37,7 +37,8 @@ var allowed = map[string][]string{
 	"bench":    {"bench"},
 	"cmd":      {"abi", "host", "plugins", "cmd", "examples/chat"},
 
-	"host/limit": {},
+	"host/limit":  {},
+	"host/origin": {},
 
 	"examples/chat":              {},
 	"examples/chat/guest":        {"sdk/go"},

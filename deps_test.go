@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"bench":    {"bench"},
 	"cmd":      {"abi", "host", "plugins", "cmd", "examples/chat"},
 
+	"host/auth":   {"wire"},
 	"host/limit":  {},
 	"host/origin": {},
 
@@ -55,6 +56,7 @@ var owners = map[string]string{
 	"github.com/tetratelabs/wazero":   "plugins",
 	"github.com/valyala/fasthttp":     "host",
 	"github.com/gobwas/ws":            "host",
+	"github.com/go-jose/go-jose/v4":   "host/auth",
 	"github.com/alecthomas/kong":      "cmd",
 	"github.com/pelletier/go-toml/v2": "cmd",
 	"golang.org/x/sys":                "bench",

@@ -212,6 +212,27 @@ func TestBadTokens(t *testing.T) {
 	}
 }
 
+// A good token of 8 KiB passes, one of a few bytes more does not.
+func TestTokenIsBounded(t *testing.T) {
+	c := base("HS256")
+	c.Secret = secret
+	v, _ := open(t, c)
+	filled := func(n int) string { return hmacKey.token(claims(map[string]any{"x": strings.Repeat("x", n)})) }
+	n := (maxToken - len(filled(0))) / 4 * 3
+	token, long := filled(n), filled(n+3)
+	if len(token) > maxToken || len(long) <= maxToken {
+		t.Fatalf("tokens of %d and %d bytes are not on both sides of %d", len(token), len(long), maxToken)
+	}
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Error(err)
+	}
+	_, err := v.Verify(t.Context(), long)
+	checkRefusal(t, long, err, ErrMalformed)
+	if want := fmt.Sprintf("token is malformed: it has %d bytes, the limit is 8192", len(long)); err.Error() != want {
+		t.Errorf("error %q, want %q", err, want)
+	}
+}
+
 // The same token with the spare bits of its last character set reads as the same
 // bytes, and must not pass: it would get around a list of revoked tokens.
 func TestOneTokenHasOneSpelling(t *testing.T) {

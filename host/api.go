@@ -50,7 +50,7 @@ func object(payload []byte) ([]byte, error) {
 	if len(payload) == 0 {
 		return emptyObject, nil
 	}
-	if len(payload) > maxPayload || objectProblem(payload) != "" {
+	if len(payload) > maxPayload || objectProblem(payload, false) != "" {
 		return nil, ErrInvalidPayload
 	}
 	return bytes.Clone(payload), nil
@@ -103,7 +103,7 @@ func (s *Server) SendInfo(socketID, topic, event string, payload []byte) error {
 	if err := checkNames(topic, event); err != nil {
 		return err
 	}
-	if len(payload) > maxPayload || jsonProblem(payload) != "" {
+	if len(payload) > maxPayload || jsonProblem(payload, false) != "" {
 		return ErrInvalidPayload
 	}
 	return s.leave(socketID, topic, mail{
@@ -163,7 +163,11 @@ type Info struct {
 	Crashes      int64 `json:"crashes"`       // failed callbacks, ever
 	SlowClients  int64 `json:"slow_clients"`  // cut off because they did not read, ever
 	InfosDropped int64 `json:"infos_dropped"` // handle_info messages with no room, ever
-	Draining     bool  `json:"draining"`
+
+	// Undeliverable counts broadcasts of raw bytes to clients whose serializer
+	// or transport has none, ever.
+	Undeliverable int64 `json:"undeliverable"`
+	Draining      bool  `json:"draining"`
 }
 
 // Info counts. The figures are read one after the other.
@@ -179,6 +183,8 @@ func (s *Server) Info() Info {
 		Crashes:      s.stats.crashes.Load(),
 		SlowClients:  s.stats.slowClients.Load(),
 		InfosDropped: s.stats.infosDropped.Load(),
-		Draining:     s.draining.Load(),
+
+		Undeliverable: s.stats.undeliverable.Load(),
+		Draining:      s.draining.Load(),
 	}
 }

@@ -25,8 +25,8 @@ type Channel struct {
 	handler   Handler
 	topic     string
 	topicJSON []byte // as the client spelled it
-	joinRef   []byte // in frames to the client
-	matchRef  []byte // that messages from the client must carry; nil when the join had none
+	joinRef   []byte // in replies and pushes to the client
+	matchRef  []byte // as the client gave it, which its messages must carry; nil when it gave none
 	owner     presence.Owner
 	log       *slog.Logger
 
@@ -75,13 +75,13 @@ func newChannel(s *Socket, rt *route, m *wire.Message) *Channel {
 // handleIn takes a client's event, on the reader.
 func (c *Channel) handleIn(m *wire.Message) {
 	if c.mail.enter() {
-		c.runIn(m.Event, m.Ref, m.Payload)
+		c.runIn(m.Event, m.Ref, m.Payload, m.Binary)
 		c.release()
 		return
 	}
 	left := mail{
 		kind: mailIn, event: string(m.Event),
-		ref: bytes.Clone(m.Ref), payload: bytes.Clone(m.Payload),
+		ref: bytes.Clone(m.Ref), payload: bytes.Clone(m.Payload), binary: m.Binary,
 	}
 	if !c.leaveMail(left) {
 		c.answerLate(&left)
@@ -124,7 +124,7 @@ func (c *Channel) answerLate(m *mail) {
 	default:
 		return // nobody waits for an answer
 	}
-	c.socket.sendReply(&r)
+	c.socket.sendReply(&r, false)
 }
 
 // end ends the channel and returns when it has ended, or had already. Mail that
@@ -188,7 +188,7 @@ func (c *Channel) run() {
 func (c *Channel) handle(m *mail) {
 	switch m.kind {
 	case mailIn:
-		c.runIn([]byte(m.event), m.ref, m.payload)
+		c.runIn([]byte(m.event), m.ref, m.payload, m.binary)
 	case mailLeave:
 		c.runLeave(m.ref)
 	case mailInfo:
@@ -196,7 +196,7 @@ func (c *Channel) handle(m *mail) {
 	case mailOut:
 		c.runOut(m.fan)
 	case mailPush:
-		c.sendEvent(m.event, m.payload)
+		c.sendEvent(m.event, m.payload, false)
 	case mailEnd:
 		c.runEnd(m.reason, "")
 	case mailKill:
@@ -211,7 +211,7 @@ func (c *Channel) handle(m *mail) {
 // to handle_out if the event is intercepted; on other topics to handle_info.
 func (c *Channel) Deliver(topic string, f *Fanout) {
 	if topic != c.topic {
-		c.postInfo(&mail{kind: mailInfo, info: abi.InfoBroadcast, event: f.event, payload: f.payload, source: topic})
+		c.postInfo(&mail{kind: mailInfo, info: abi.InfoBroadcast, event: f.event, payload: f.payload, binary: f.binary, source: topic})
 		return
 	}
 	if set := c.intercepts.Load(); set != nil && (*set)[f.event] {
@@ -223,7 +223,16 @@ func (c *Channel) Deliver(topic string, f *Fanout) {
 		}
 		return
 	}
-	c.socket.link.pushShared(f.encoded())
+	c.pass(f)
+}
+
+// pass lets a broadcast through to the client.
+func (c *Channel) pass(f *Fanout) {
+	if e := f.encoded(c.socket.codec); e != nil {
+		c.socket.link.pushShared(e)
+	} else {
+		c.socket.srv.stats.undeliverable.Add(1)
+	}
 }
 
 // postInfo leaves a handle_info, which is dropped and counted when the channel

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (e *OutputError) Error() string { return e.Field + " " + e.Problem }
 // it nothing of the answer can fail any more, so that it takes place whole or
 // not at all.
 func (c *Channel) checkOutput(r *abi.Response) error {
-	if err := checkAnswer(r); err != nil {
+	if err := checkAnswer(r, c.socket.codec); err != nil {
 		return err
 	}
 	timers, subs, events, tracks := c.timers.len(), len(c.subs), c.intercepted(), 0
@@ -56,30 +57,28 @@ func (c *Channel) checkOutput(r *abi.Response) error {
 	return nil
 }
 
-// checkAnswer is the part of the check that needs no channel.
-func checkAnswer(r *abi.Response) error {
-	if err := checkResult(r); err != nil {
+// checkAnswer is the part of the check that needs no channel, only to know what
+// the client can be sent.
+func checkAnswer(r *abi.Response, to codec) error {
+	if err := checkResult(r, to); err != nil {
 		return err
 	}
 	for i := range r.Effects {
 		e := &r.Effects[i]
-		if problem := checkEffect(e); problem != "" {
+		if problem := checkEffect(e, to); problem != "" {
 			return &OutputError{fmt.Sprintf("effects[%d] %s:", i, e.Kind), problem}
 		}
 	}
 	return nil
 }
 
-func checkResult(r *abi.Response) error {
-	if r.Binary {
-		return &OutputError{"payload", problemBinary}
-	}
+func checkResult(r *abi.Response, to codec) error {
 	problem := ""
 	switch r.Result {
 	case abi.ResultPush:
-		problem = cmp.Or(eventProblem(r.Event), objectProblem(r.Payload))
+		problem = cmp.Or(eventProblem(r.Event), objectProblem(r.Payload, r.Binary), binaryProblem(r.Binary, to))
 	case abi.ResultReply, abi.ResultReplyError:
-		problem = cmp.Or(statusProblem(r.Event), jsonProblem(r.Payload))
+		problem = cmp.Or(statusProblem(r.Event), jsonProblem(r.Payload, r.Binary), binaryProblem(r.Binary, to))
 	}
 	if problem != "" {
 		return &OutputError{r.Result.String() + ":", problem}
@@ -87,42 +86,51 @@ func checkResult(r *abi.Response) error {
 	return nil
 }
 
-const problemBinary = "is raw bytes, which this serializer cannot carry"
+// binaryProblem: raw bytes for a client that knows none would in Phoenix end its
+// channel or its socket (v1_json_serializer.ex).
+func binaryProblem(binary bool, to codec) string {
+	if binary && !to.binary {
+		return "payload is raw bytes, which serializer 1.0.0 and long polling cannot carry"
+	}
+	return ""
+}
 
 // checkEffect tells what is wrong with an effect, "" when nothing is.
-func checkEffect(e *abi.Effect) string {
-	if e.Binary {
-		return "payload " + problemBinary
-	}
+func checkEffect(e *abi.Effect, to codec) string {
 	if len(e.Topic) > 0 && topicProblem(e.Topic) {
 		return fmt.Sprintf("topic is not UTF-8 of 1 to %d bytes", maxName)
 	}
 	switch e.Kind {
 	case abi.EffectReply:
-		return cmp.Or(statusProblem(e.Event), cmp.Or(jsonProblem(e.Payload), refProblem(e.Key)))
-	case abi.EffectPush, abi.EffectBroadcast, abi.EffectBroadcastFrom:
-		return cmp.Or(eventProblem(e.Event), objectProblem(e.Payload))
+		return cmp.Or(statusProblem(e.Event), jsonProblem(e.Payload, e.Binary), refProblem(e.Key), binaryProblem(e.Binary, to))
+	case abi.EffectPush:
+		return cmp.Or(eventProblem(e.Event), objectProblem(e.Payload, e.Binary), binaryProblem(e.Binary, to))
+	case abi.EffectBroadcast, abi.EffectBroadcastFrom:
+		return cmp.Or(eventProblem(e.Event), objectProblem(e.Payload, e.Binary))
 	case abi.EffectSendInfo, abi.EffectSendAfter:
-		return cmp.Or(eventProblem(e.Event), jsonProblem(e.Payload))
+		return cmp.Or(eventProblem(e.Event), jsonProblem(e.Payload, e.Binary))
 	case abi.EffectPresenceTrack, abi.EffectPresenceUpdate:
-		return cmp.Or(keyProblem(e.Key), objectProblem(e.Payload))
+		if e.Binary {
+			return "payload is raw bytes, a meta is a JSON object"
+		}
+		return cmp.Or(keyProblem(e.Key), objectProblem(e.Payload, false))
 	case abi.EffectGroupAdd, abi.EffectGroupRemove, abi.EffectGroupBroadcast:
 		return "groups are not supported by this host"
 	}
 	return ""
 }
 
-func jsonProblem(p []byte) string {
-	if len(p) > 0 && !wire.Valid(p) {
+func jsonProblem(p []byte, binary bool) string {
+	if !binary && len(p) > 0 && !wire.Valid(p) {
 		return "payload is not valid JSON"
 	}
 	return ""
 }
 
-// objectProblem holds Phoenix's rule that pushes and broadcasts carry a map
-// (channel/server.ex).
-func objectProblem(p []byte) string {
-	if len(p) > 0 && (!wire.IsObject(p) || !wire.Valid(p)) {
+// objectProblem holds Phoenix's rule that pushes and broadcasts carry a map, or
+// raw bytes (channel/server.ex).
+func objectProblem(p []byte, binary bool) string {
+	if !binary && len(p) > 0 && (!wire.IsObject(p) || !wire.Valid(p)) {
 		return "payload is not a JSON object"
 	}
 	return ""
@@ -152,7 +160,7 @@ func keyProblem(key []byte) string {
 // refProblem keeps a guest from writing into the frame: a ref is pasted into
 // it as a JSON token.
 func refProblem(ref []byte) string {
-	if len(ref) > 0 && !wire.Valid(ref) {
+	if len(ref) > maxRef || len(ref) > 0 && !wire.Valid(ref) {
 		return "key is not a ref of this host"
 	}
 	return ""
@@ -173,9 +181,9 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 		e := &r.Effects[i]
 		switch e.Kind {
 		case abi.EffectReply:
-			c.sendReply(refOr(e.Key, ref), statusOr(e.Event, wire.StatusOK), e.Payload)
+			c.sendReply(refOr(e.Key, ref), statusOr(e.Event, wire.StatusOK), e.Payload, e.Binary)
 		case abi.EffectPush:
-			c.sendEvent(string(e.Event), e.Payload)
+			c.sendEvent(string(e.Event), e.Payload, e.Binary)
 		case abi.EffectBroadcast, abi.EffectBroadcastFrom:
 			c.socket.srv.broadcast(c, c.topicOf(e), e)
 		case abi.EffectSendInfo:
@@ -211,7 +219,7 @@ func (c *Channel) applyTopic(e *abi.Effect) {
 	case abi.EffectPresenceUntrack:
 		srv.presence.Untrack(c.owner, c.topicOf(e), string(e.Key))
 	case abi.EffectPresencePush:
-		srv.presence.View(c.topicOf(e), func(state []byte) { c.sendEvent(wire.EventPresenceState, state) })
+		srv.presence.View(c.topicOf(e), func(state []byte) { c.sendEvent(wire.EventPresenceState, state, false) })
 	}
 }
 
@@ -233,7 +241,8 @@ func (c *Channel) topicOf(e *abi.Effect) string {
 // broadcast sends an effect's event to topic, from a channel or from nobody.
 func (s *Server) broadcast(from *Channel, topic string, e *abi.Effect) {
 	// The fan-out outlives the callback's buffers, so it gets its own bytes.
-	f := newFanout(topic, string(e.Event), cloneOrEmpty(e.Payload))
+	f := newFanout(topic, string(e.Event), ownPayload(e))
+	f.binary = e.Binary
 	except := e.Kind == abi.EffectBroadcastFrom
 	switch {
 	case except && e.Local:
@@ -245,6 +254,14 @@ func (s *Server) broadcast(from *Channel, topic string, e *abi.Effect) {
 	default:
 		s.pubsub.Broadcast(topic, f)
 	}
+}
+
+// ownPayload returns a copy of an effect's payload.
+func ownPayload(e *abi.Effect) []byte {
+	if e.Binary {
+		return bytes.Clone(e.Payload)
+	}
+	return cloneOrEmpty(e.Payload)
 }
 
 func cloneOrEmpty(p []byte) []byte {
@@ -263,7 +280,7 @@ func (c *Channel) sendInfo(e *abi.Effect) {
 }
 
 func (c *Channel) sendAfter(e *abi.Effect) {
-	t := &timer{key: string(e.Key), event: string(e.Event), payload: cloneOrEmpty(e.Payload)}
+	t := &timer{key: string(e.Key), event: string(e.Event), payload: ownPayload(e), binary: e.Binary}
 	delay := min(time.Duration(e.Value), maxDelay/time.Millisecond) * time.Millisecond
 	c.timers.start(t, delay, func() {
 		// Never dropped: a timer fires once, and few are pending at a time.

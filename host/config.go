@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,6 +30,17 @@ type Config struct {
 	// requests from the loopback interface only.
 	Token string
 
+	// Secret signs the tokens of long-polling clients: servers that share it
+	// accept each other's. Empty means a random one, so that clients begin anew
+	// when the server is started again.
+	Secret string
+
+	// DrainBatch is how many sockets are told to close at once when the server
+	// drains, DrainInterval about how long it then waits; 0 means 10 000 and 2 s
+	// (phoenix pool_supervisor.ex).
+	DrainBatch    int
+	DrainInterval time.Duration
+
 	// Logger receives the server's own log. Nil discards it.
 	Logger *slog.Logger
 }
@@ -36,7 +48,7 @@ type Config struct {
 // Mount is one path under which clients connect, with limits of its own.
 // Clients open Path + "/websocket".
 type Mount struct {
-	Path string // such as "/socket"
+	Path string // such as "/socket"; a segment that begins with a colon stands for any text
 
 	// Connect answers the connect callback. Nil accepts everybody.
 	Connect Handler
@@ -48,6 +60,25 @@ type Mount struct {
 	MaxFrame     int           // bytes of a message from a client, else it is closed with 1009; 0 means 64 KiB
 	QueueBytes   int           // bytes waiting for a client that does not read, then it is cut off; 0 means 1 MiB
 	Subprotocols []string      // the first that the client offers too is chosen; empty ignores what it offers
+
+	// AnswerMalformed answers a message that cannot be decoded with the event
+	// malformed on the topic phoenix, and goes on. Otherwise it closes the socket
+	// with 1011, as Phoenix does.
+	AnswerMalformed bool
+
+	// LongPoll lets clients connect by long polling as well, at Path +
+	// "/longpoll" (phoenix transports/long_poll.ex).
+	LongPoll   bool
+	PollWindow time.Duration // how long a poll waits; 0 means 10 s
+
+	// AuthToken takes the token that phoenix.js sends as a subprotocol or header
+	// and shows it to Connect as the header :auth_token.
+	AuthToken bool
+
+	// Headers are the names, in lower case, of the request's headers that Connect
+	// may see. One may end in *. The names :peer, :scheme, :authority and :path
+	// stand for where the request came from and what it asked for.
+	Headers []string
 }
 
 const (
@@ -55,10 +86,16 @@ const (
 	defaultIdleTimeout = 60 * time.Second
 	defaultMaxFrame    = 64 << 10
 	defaultQueueBytes  = 1 << 20
+	defaultPollWindow  = 10 * time.Second
+
+	defaultDrainBatch    = 10_000
+	defaultDrainInterval = 2 * time.Second
 
 	// maxName bounds topics and events in bytes, as the one length byte of
 	// Phoenix's binary frames does.
 	maxName = 255
+	// maxRef bounds refs likewise, with the quotes they have as JSON.
+	maxRef = maxName + 2
 	// maxPending bounds the timers, the subscriptions, the interceptions and
 	// the presences of a channel, each (SPEC.md section 8).
 	maxPending = 64
@@ -80,6 +117,8 @@ func (c Config) withDefaults() Config {
 		mounts[i] = m.withDefaults()
 	}
 	c.Mounts = mounts
+	c.DrainBatch = cmp.Or(c.DrainBatch, defaultDrainBatch)
+	c.DrainInterval = cmp.Or(c.DrainInterval, defaultDrainInterval)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -91,12 +130,16 @@ func (m Mount) withDefaults() Mount {
 	m.MaxChannels = cmp.Or(m.MaxChannels, defaultMaxChannels)
 	m.IdleTimeout = cmp.Or(m.IdleTimeout, defaultIdleTimeout)
 	m.MaxFrame = cmp.Or(m.MaxFrame, defaultMaxFrame)
+	m.PollWindow = cmp.Or(m.PollWindow, defaultPollWindow)
 	m.QueueBytes = cmp.Or(m.QueueBytes, defaultQueueBytes)
 	return m
 }
 
 // check refuses a configuration that could not work, naming the value.
 func (c *Config) check() error {
+	if c.DrainBatch < 0 || c.DrainInterval < 0 {
+		return fmt.Errorf("%w: drain: batch %d or interval %s is negative", errConfig, c.DrainBatch, c.DrainInterval)
+	}
 	seen := map[string]bool{}
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
@@ -113,8 +156,27 @@ func (c *Config) check() error {
 			return fmt.Errorf("%w: mount %s: max_frame %d is not between 1 byte and 1 GiB", errConfig, m.Path, m.MaxFrame)
 		case m.QueueBytes < 0:
 			return fmt.Errorf("%w: mount %s: queue_bytes %d is negative", errConfig, m.Path, m.QueueBytes)
+		case m.PollWindow < 0:
+			return fmt.Errorf("%w: mount %s: poll_window %s is negative", errConfig, m.Path, m.PollWindow)
+		}
+		if err := checkHeaders(m); err != nil {
+			return err
 		}
 		seen[m.Path] = true
+	}
+	return nil
+}
+
+// checkHeaders refuses names of headers that no request could have.
+func checkHeaders(m *Mount) error {
+	for _, name := range m.Headers {
+		switch {
+		case slices.Contains([]string{headerPeer, headerScheme, headerAuthority, headerPath}, name):
+		case name == "" || strings.HasPrefix(name, ":") || name != strings.ToLower(name) ||
+			strings.Contains(strings.TrimSuffix(name, "*"), "*"):
+			return fmt.Errorf("%w: mount %s: headers: %q is not a header's name in lower case, such as \"user-agent\", \"x-*\" or %q",
+				errConfig, m.Path, name, headerPeer)
+		}
 	}
 	return nil
 }

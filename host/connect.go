@@ -16,6 +16,7 @@ import (
 // connected is what the connect callback decided for a socket to be.
 type connected struct {
 	transport    abi.Transport
+	version      wire.Version
 	socketID     string
 	idTopic      string
 	state        []byte
@@ -37,18 +38,22 @@ func newSocketID() string {
 
 // connect asks the mount's handler about a client (phoenix socket.ex,
 // connect/3 and id/1).
-func (s *Server) connect(m *Mount, args *fasthttp.Args) (*connected, *refusal) {
-	c := &connected{transport: abi.TransportWebSocket, socketID: newSocketID()}
+func (s *Server) connect(v *visitor) (*connected, *refusal) {
+	c := &connected{transport: v.transport, version: v.version, socketID: newSocketID()}
+	m := v.mount
 	if m.Connect == nil || !m.Connect.Implements(abi.CallbackConnect) {
 		return c, nil
 	}
-	params, problem := paramsJSON(args)
+	params, problem := paramsJSON(v.ctx.QueryArgs(), v.vars)
 	if problem != "" {
 		return nil, &refusal{fasthttp.StatusBadRequest, problem}
 	}
 	b := s.scratch.Get().(*scratch)
 	defer s.release(b)
-	b.req = abi.Request{Callback: abi.CallbackConnect, Transport: abi.TransportWebSocket, SocketID: []byte(c.socketID), Params: params, Headers: emptyObject}
+	b.req = abi.Request{
+		Callback: abi.CallbackConnect, Transport: v.transport, SocketID: []byte(c.socketID),
+		Params: params, Headers: v.headersJSON(),
+	}
 	s.stamp(&b.req)
 	log := s.log.With("socket", c.socketID, "plugin", m.ConnectPlugin)
 	resp, err := s.call(m.Connect, b)
@@ -77,7 +82,7 @@ func checkConnect(r *abi.Response) error {
 	}
 	without := *r
 	without.Binary, without.Payload = false, nil
-	return checkAnswer(&without)
+	return checkAnswer(&without, codec{})
 }
 
 // applyConnect makes the effects happen that are allowed without a channel.
@@ -101,7 +106,7 @@ func (s *Server) applyConnect(r *abi.Response, log *slog.Logger) {
 func (s *Server) sendInfo(socketID, topic string, e *abi.Effect) {
 	if c := s.find(socketID, topic); c != nil {
 		c.postInfo(&mail{
-			kind: mailInfo, info: abi.InfoMessage, event: string(e.Event), payload: cloneOrEmpty(e.Payload),
+			kind: mailInfo, info: abi.InfoMessage, event: string(e.Event), payload: ownPayload(e), binary: e.Binary,
 		})
 	}
 }

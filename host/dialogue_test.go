@@ -60,7 +60,7 @@ func TestBadAnswerCommitsNothing(t *testing.T) {
 	bad := map[string]abi.Effect{
 		"push of a string":           push("e", `"text"`),
 		"push of broken JSON":        push("e", `{"a":`),
-		"push of bytes":              {Kind: abi.EffectPush, Event: []byte("e"), Binary: true, Payload: []byte{1}},
+		"meta of bytes":              {Kind: abi.EffectPresenceTrack, Key: []byte("k"), Binary: true, Payload: []byte(`{}`)},
 		"push of an event not UTF-8": {Kind: abi.EffectPush, Event: []byte("\xff")},
 		"push of a long event":       {Kind: abi.EffectPush, Event: []byte(strings.Repeat("e", 256))},
 		"broadcast to a long topic":  {Kind: abi.EffectBroadcast, Event: []byte("e"), Topic: []byte(strings.Repeat("t", 256))},

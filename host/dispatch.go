@@ -16,6 +16,7 @@ var (
 	reasonChannelCrash = []byte(`{"reason":"channel_crash"}`)
 	reasonInvalidTopic = []byte(`{"reason":"invalid_topic"}`)
 	reasonInvalidEvent = []byte(`{"reason":"invalid_event"}`)
+	reasonInvalidRef   = []byte(`{"reason":"invalid_ref"}`)
 	emptyObject        = []byte(`{}`)
 )
 
@@ -25,6 +26,10 @@ func (s *Socket) dispatch(m *wire.Message) {
 	topic, event := string(m.Topic), string(m.Event)
 	if topic == wire.TopicPhoenix && event == wire.EventHeartbeat {
 		s.reply(nil, m, wire.StatusOK, emptyObject)
+		return
+	}
+	if len(m.Ref) > maxRef || len(m.JoinRef) > maxRef {
+		s.reply(nil, m, wire.StatusError, reasonInvalidRef)
 		return
 	}
 	var c *Channel
@@ -64,20 +69,31 @@ func (s *Socket) toChannel(m *wire.Message, c *Channel) {
 
 // reply answers m at once.
 func (s *Socket) reply(joinRef []byte, m *wire.Message, status string, response []byte) {
-	s.sendReply(&wire.Reply{JoinRef: joinRef, Ref: m.Ref, Topic: m.TopicJSON, Status: status, Response: response})
+	s.sendReply(&wire.Reply{JoinRef: joinRef, Ref: m.Ref, Topic: m.TopicJSON, Status: status, Response: response}, false)
 }
 
-func (s *Socket) sendReply(r *wire.Reply) {
+// sendReply sends a reply, whose response is raw bytes if binary.
+func (s *Socket) sendReply(r *wire.Reply, binary bool) {
 	b := s.srv.scratch.Get().(*scratch)
-	b.text = wire.V2{}.AppendReply(b.text[:0], r)
-	s.link.push(false, b.text)
-	s.srv.release(b)
+	var err error
+	b.text, err = s.codec.appendReply(b.text[:0], r, binary)
+	s.send(b, binary, err)
 }
 
-func (s *Socket) sendPush(p *wire.Push) {
+// sendPush sends a push, whose payload is raw bytes if binary.
+func (s *Socket) sendPush(p *wire.Push, binary bool) {
 	b := s.srv.scratch.Get().(*scratch)
-	b.text = wire.V2{}.AppendPush(b.text[:0], p)
-	s.link.push(false, b.text)
+	var err error
+	b.text, err = s.codec.appendPush(b.text[:0], p, binary)
+	s.send(b, binary, err)
+}
+
+func (s *Socket) send(b *scratch, binary bool, err error) {
+	if err == nil {
+		s.link.push(binary, b.text)
+	} else { // names and refs are checked when they come in
+		s.log.Error("message not sent", "code", "NOT_ENCODED", "err", err)
+	}
 	s.srv.release(b)
 }
 

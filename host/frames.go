@@ -89,8 +89,9 @@ func (r *frameReader) header(b []byte) (h ws.Header, n int, err error) {
 	if err != nil {
 		return h, 0, &closeError{ws.StatusProtocolError, err.Error()}
 	}
-	// The declared length is refused before a byte of it is buffered.
-	if h.Length > int64(r.max) || !h.OpCode.IsControl() && len(r.partial)+int(h.Length) > r.max {
+	// The declared length is refused before a byte of it is buffered. Control
+	// frames are no messages; their bound is 125 bytes and has been checked.
+	if !h.OpCode.IsControl() && h.Length > int64(r.max-len(r.partial)) {
 		return h, 0, &closeError{ws.StatusMessageTooBig, "message over max_frame"}
 	}
 	n = len(b) - r.src.Len()
@@ -150,4 +151,37 @@ func appendCloseFrame(dst []byte, code ws.StatusCode, reason string) []byte {
 	}
 	body := binary.BigEndian.AppendUint16(make([]byte, 0, ws.MaxControlFramePayloadSize), uint16(code))
 	return appendFrame(dst, ws.OpClose, append(body, reason...))
+}
+
+// closeEcho returns the body of the answer to a close frame: the same code, or
+// what is wrong with the frame: 1002 for half a code or one that must not be
+// sent, 1007 for a reason that is not UTF-8 (RFC 6455 sections 5.5.1 and 8.1).
+func closeEcho(payload []byte) []byte {
+	if len(payload) == 0 {
+		return nil
+	}
+	answer := ws.StatusProtocolError
+	if len(payload) >= 2 {
+		code := ws.StatusCode(binary.BigEndian.Uint16(payload))
+		switch {
+		case !mayBeSent(code):
+		case !utf8.Valid(payload[2:]):
+			answer = ws.StatusInvalidFramePayloadData
+		default:
+			answer = code
+		}
+	}
+	return binary.BigEndian.AppendUint16(nil, uint16(answer))
+}
+
+// mayBeSent tells whether a close frame may hold code: those of RFC 6455
+// section 7.4.1 and of the registry of section 11.7 (1012 to 1014 came later),
+// and the ranges that section 7.4.2 leaves to libraries and applications.
+// gobwas/ws knows nothing after 1011 and lets all above 4999 pass.
+func mayBeSent(code ws.StatusCode) bool {
+	switch code {
+	case 1004, ws.StatusNoStatusRcvd, ws.StatusAbnormalClosure:
+		return false
+	}
+	return code >= 1000 && code <= 1014 || code >= 3000 && code <= 4999
 }

@@ -134,6 +134,36 @@ func TestServerFramesReadBack(t *testing.T) {
 	}
 }
 
+// TestCloseEcho: the cases of each code and length over a connection are in
+// rfc6455.
+func TestCloseEcho(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"", ""},
+		{"\x03", "\x03\xea"},         // half a code
+		{"\x03\xe8", "\x03\xe8"},     // 1000
+		{"\x03\xe8bye", "\x03\xe8"},  // the reason does not come back
+		{"\x03\xf4", "\x03\xf4"},     // 1012
+		{"\x03\xf7", "\x03\xea"},     // 1015
+		{"\x13\x87", "\x13\x87"},     // 4999
+		{"\x13\x88", "\x03\xea"},     // 5000
+		{"\x03\xe8\xff", "\x03\xef"}, // a reason that is not UTF-8
+		{"\x00\x00\xff", "\x03\xea"}, // both
+	} {
+		if got := string(closeEcho([]byte(tt.in))); got != tt.want {
+			t.Errorf("%q is answered with %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// TestPingsHaveTheirOwnBound: max_frame is about messages.
+func TestPingsHaveTheirOwnBound(t *testing.T) {
+	ping := clientFrame(ws.OpPing, true, strings.Repeat("p", 125))
+	stream := join(clientFrame(ws.OpText, false, "0123456789"), ping, clientFrame(ws.OpContinuation, true, ""))
+	if got, err := feed(stream, len(stream), 10); err != nil || len(got) != 2 {
+		t.Errorf("%q, %v; want a ping and a message", got, err)
+	}
+}
+
 // readBack reads one frame with gobwas/ws.
 func readBack(b []byte) (ws.Header, []byte, error) {
 	r := bytes.NewReader(b)

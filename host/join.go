@@ -10,6 +10,7 @@ import (
 // joining is a phx_join under way. It owns its bytes.
 type joining struct {
 	ref, payload []byte
+	binary       bool     // payload is raw bytes
 	old          *Channel // that the topic had before, if any
 }
 
@@ -39,7 +40,7 @@ func (s *Socket) join(m *wire.Message) {
 		s.reply(m.JoinRef, m, wire.StatusError, reasonTooMany)
 		return
 	}
-	j := &joining{ref: bytes.Clone(m.Ref), payload: bytes.Clone(m.Payload), old: old}
+	j := &joining{ref: bytes.Clone(m.Ref), payload: bytes.Clone(m.Payload), binary: m.Binary, old: old}
 	s.srv.work.Go(func() { c.join(j) })
 }
 
@@ -68,7 +69,7 @@ func (c *Channel) accepted(j *joining) bool {
 	defer c.socket.srv.release(b)
 
 	req := c.request(b, abi.CallbackJoin)
-	req.Ref, req.Payload = j.ref, j.payload
+	req.Ref, req.Payload, req.Binary = j.ref, j.payload, j.binary
 	req.State, req.StateVersion = c.socket.seed, c.socket.seedVer
 	resp, err := c.call(b)
 	if err == nil {
@@ -76,12 +77,12 @@ func (c *Channel) accepted(j *joining) bool {
 	}
 	if err != nil {
 		c.logFailure(abi.CallbackJoin, err)
-		c.replyJoin(j, wire.StatusError, reasonJoinCrashed)
+		c.replyJoin(j, wire.StatusError, &abi.Response{Payload: reasonJoinCrashed})
 		return false
 	}
 	if resp.Result == abi.ResultReplyError {
 		c.apply(resp, nil)
-		c.replyJoin(j, wire.StatusError, resp.Payload)
+		c.replyJoin(j, wire.StatusError, resp)
 		return false
 	}
 	c.state, c.stateVersion = bytes.Clone(c.socket.seed), c.socket.seedVer
@@ -89,7 +90,7 @@ func (c *Channel) accepted(j *joining) bool {
 	c.counted = true
 	c.socket.srv.stats.channels.Add(1)
 	c.sub = c.socket.srv.pubsub.Subscribe(c.topic, c, func() {
-		c.replyJoin(j, wire.StatusOK, resp.Payload)
+		c.replyJoin(j, wire.StatusOK, resp)
 	})
 	c.apply(resp, nil)
 	return true
@@ -98,8 +99,8 @@ func (c *Channel) accepted(j *joining) bool {
 // replyJoin answers a join. The close frame of the channel that it replaced
 // follows the reply: clients tell by its old join_ref that it is not for them
 // (socket.ex).
-func (c *Channel) replyJoin(j *joining, status string, response []byte) {
-	c.socket.sendReply(&wire.Reply{JoinRef: c.matchRef, Ref: j.ref, Topic: c.topicJSON, Status: status, Response: response})
+func (c *Channel) replyJoin(j *joining, status string, resp *abi.Response) {
+	c.socket.sendReply(&wire.Reply{JoinRef: c.matchRef, Ref: j.ref, Topic: c.topicJSON, Status: status, Response: resp.Payload}, resp.Binary)
 	if j.old != nil && j.old.ended == abi.ReasonDuplicateJoin {
 		j.old.sendClose()
 	}

@@ -29,6 +29,7 @@ type mail struct {
 	payload []byte
 	source  string
 	ref     []byte
+	binary  bool // payload is raw bytes, not JSON text
 	fan     *Fanout
 	timer   *timer
 }

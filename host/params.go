@@ -17,8 +17,9 @@ const (
 
 // paramsJSON turns a query string into the JSON object that connect sees. Keys
 // nest as in Plug: a[b]=1 is {"a":{"b":"1"}}, a[]=1&a[]=2 is {"a":["1","2"]};
-// phoenix.js sends nested params so. A later value replaces an earlier one.
-func paramsJSON(args *fasthttp.Args) (object []byte, problem string) {
+// phoenix.js sends nested params so. A later value replaces an earlier one, and
+// the variables of the mount's path replace all.
+func paramsJSON(args *fasthttp.Args, vars []pathVar) (object []byte, problem string) {
 	if args.Len() > maxParams {
 		return nil, fmt.Sprintf("more than %d query parameters", maxParams)
 	}
@@ -29,6 +30,9 @@ func paramsJSON(args *fasthttp.Args) (object []byte, problem string) {
 			return nil, fmt.Sprintf("query parameter nested deeper than %d", maxParamDepth)
 		}
 		root.set(path, string(value))
+	}
+	for _, v := range vars {
+		root.set([]string{v.name}, v.value)
 	}
 	return root.appendJSON(nil), ""
 }

@@ -31,7 +31,7 @@ func TestParams(t *testing.T) {
 	} {
 		var args fasthttp.Args
 		args.Parse(tt.query)
-		got, problem := paramsJSON(&args)
+		got, problem := paramsJSON(&args, nil)
 		if problem != "" {
 			t.Errorf("%s: %s", tt.query, problem)
 		}
@@ -58,7 +58,7 @@ func TestParamsBounds(t *testing.T) {
 	} {
 		var args fasthttp.Args
 		args.Parse(query)
-		if _, problem := paramsJSON(&args); problem != want {
+		if _, problem := paramsJSON(&args, nil); problem != want {
 			t.Errorf("%.20s...: %q, want %q", query, problem, want)
 		}
 	}
@@ -71,7 +71,7 @@ func FuzzParams(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query string) {
 		var args fasthttp.Args
 		args.Parse(query)
-		if got, problem := paramsJSON(&args); problem == "" && !json.Valid(got) {
+		if got, problem := paramsJSON(&args, nil); problem == "" && !json.Valid(got) {
 			t.Errorf("%q: %s", query, got)
 		}
 	})

@@ -31,7 +31,7 @@ func (c *Channel) call(b *scratch) (*abi.Response, error) {
 	return c.socket.srv.call(c.handler, b)
 }
 
-func (c *Channel) runIn(event, ref, payload []byte) {
+func (c *Channel) runIn(event, ref, payload []byte, binary bool) {
 	if !c.handler.Implements(abi.CallbackHandleIn) {
 		c.crash(abi.CallbackHandleIn, errNoHandleIn, event)
 		return
@@ -39,7 +39,7 @@ func (c *Channel) runIn(event, ref, payload []byte) {
 	b := c.socket.srv.scratch.Get().(*scratch)
 	defer c.socket.srv.release(b)
 	req := c.request(b, abi.CallbackHandleIn)
-	req.Event, req.Ref, req.Payload = event, ref, payload
+	req.Event, req.Ref, req.Payload, req.Binary = event, ref, payload, binary
 	c.runCallback(b, nil)
 }
 
@@ -48,7 +48,7 @@ func (c *Channel) runInfo(m *mail) {
 		if !c.timers.take(t) {
 			return // cancelled or replaced after it had fired
 		}
-		m.event, m.payload, m.source = t.event, t.payload, t.key
+		m.event, m.payload, m.binary, m.source = t.event, t.payload, t.binary, t.key
 	}
 	if !c.handler.Implements(abi.CallbackHandleInfo) {
 		return
@@ -57,19 +57,19 @@ func (c *Channel) runInfo(m *mail) {
 	defer c.socket.srv.release(b)
 	req := c.request(b, abi.CallbackHandleInfo)
 	req.Reason = uint32(m.info)
-	req.Event, req.Payload, req.Source = []byte(m.event), m.payload, []byte(m.source)
+	req.Event, req.Payload, req.Binary, req.Source = []byte(m.event), m.payload, m.binary, []byte(m.source)
 	c.runCallback(b, nil)
 }
 
 func (c *Channel) runOut(f *Fanout) {
 	if !c.handler.Implements(abi.CallbackHandleOut) {
-		c.socket.link.pushShared(f.encoded())
+		c.pass(f)
 		return
 	}
 	b := c.socket.srv.scratch.Get().(*scratch)
 	defer c.socket.srv.release(b)
 	req := c.request(b, abi.CallbackHandleOut)
-	req.Event, req.Payload = []byte(f.event), f.payload
+	req.Event, req.Payload, req.Binary = []byte(f.event), f.payload, f.binary
 	c.runCallback(b, f)
 }
 
@@ -89,13 +89,13 @@ func (c *Channel) runCallback(b *scratch, passed *Fanout) {
 	c.apply(resp, b.req.Ref)
 	switch resp.Result {
 	case abi.ResultReply:
-		c.sendReply(b.req.Ref, statusOr(resp.Event, wire.StatusOK), resp.Payload)
+		c.sendReply(b.req.Ref, statusOr(resp.Event, wire.StatusOK), resp.Payload, resp.Binary)
 	case abi.ResultReplyError:
-		c.sendReply(b.req.Ref, wire.StatusError, resp.Payload)
+		c.sendReply(b.req.Ref, wire.StatusError, resp.Payload, resp.Binary)
 	case abi.ResultPush:
-		c.sendEvent(string(resp.Event), resp.Payload)
+		c.sendEvent(string(resp.Event), resp.Payload, resp.Binary)
 	case abi.ResultPass:
-		c.socket.link.pushShared(passed.encoded())
+		c.pass(passed)
 	case abi.ResultStop:
 		c.ending, c.endText = abi.Reason(resp.Number), logText(resp.Text)
 	}
@@ -113,7 +113,7 @@ func (c *Channel) settle() {
 func (c *Channel) runLeave(ref []byte) {
 	c.sub.Cancel()
 	c.withdraw()
-	c.sendReply(ref, wire.StatusOK, emptyObject)
+	c.sendReply(ref, wire.StatusOK, emptyObject, false)
 	c.sendClose()
 	c.terminate(abi.ReasonLeft, "")
 	c.finish(abi.ReasonLeft, nil)
@@ -213,23 +213,26 @@ func (c *Channel) closeMail() {
 	}
 }
 
-func (c *Channel) sendReply(ref []byte, status string, response []byte) {
-	c.socket.sendReply(&wire.Reply{JoinRef: c.joinRef, Ref: ref, Topic: c.topicJSON, Status: status, Response: response})
+// sendReply answers a message, with raw bytes if binary.
+func (c *Channel) sendReply(ref []byte, status string, response []byte, binary bool) {
+	c.socket.sendReply(&wire.Reply{JoinRef: c.joinRef, Ref: ref, Topic: c.topicJSON, Status: status, Response: response}, binary)
 }
 
-// sendEvent pushes an event to the channel's client.
-func (c *Channel) sendEvent(event string, payload []byte) {
-	c.socket.sendPush(&wire.Push{JoinRef: c.joinRef, Topic: c.topicJSON, Event: event, Payload: payload})
+// sendEvent pushes an event to the channel's client, with raw bytes if binary.
+func (c *Channel) sendEvent(event string, payload []byte, binary bool) {
+	c.socket.sendPush(&wire.Push{JoinRef: c.joinRef, Topic: c.topicJSON, Event: event, Payload: payload}, binary)
 }
 
-// sendClose sends phx_close, which carries the join_ref twice (socket.ex).
+// sendClose sends phx_close. It carries the join_ref that the client gave twice,
+// null where it gave none, while replies and pushes carry the ref in its place
+// (socket.ex, encode_close).
 func (c *Channel) sendClose() {
-	c.socket.sendPush(&wire.Push{JoinRef: c.joinRef, Ref: c.joinRef, Topic: c.topicJSON, Event: wire.EventClose})
+	c.socket.sendPush(&wire.Push{JoinRef: c.matchRef, Ref: c.matchRef, Topic: c.topicJSON, Event: wire.EventClose}, false)
 }
 
 // sendError sends phx_error, likewise.
 func (c *Channel) sendError() {
-	c.socket.sendPush(&wire.Push{JoinRef: c.joinRef, Ref: c.joinRef, Topic: c.topicJSON, Event: wire.EventError, Payload: reasonChannelCrash})
+	c.socket.sendPush(&wire.Push{JoinRef: c.matchRef, Ref: c.matchRef, Topic: c.topicJSON, Event: wire.EventError, Payload: reasonChannelCrash}, false)
 }
 
 func statusOr(status []byte, fallback string) string {

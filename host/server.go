@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,15 +35,16 @@ var ErrServerClosed = errors.New("server closed")
 // called from any goroutine.
 type Server struct {
 	// Constant.
-	cfg      Config
-	log      *slog.Logger
-	mounts   map[string]*Mount // by path of the WebSocket endpoint
-	http     *fasthttp.Server
-	internal *fasthttp.Server
-	pubsub   *pubsub.PubSub[*Fanout]
-	presence *presence.Tracker
-	ctx      context.Context // ends with Close
-	cancel   context.CancelFunc
+	cfg       Config
+	log       *slog.Logger
+	endpoints *endpoints
+	tokens    tokens
+	http      *fasthttp.Server
+	internal  *fasthttp.Server
+	pubsub    *pubsub.PubSub[*Fanout]
+	presence  *presence.Tracker
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
 
 	table    atomic.Pointer[router]
 	register sync.Mutex // one Register at a time
@@ -64,7 +66,7 @@ type Server struct {
 
 // stats are the counters of GET /api/v1/info.
 type stats struct {
-	channels, framesIn, slowClients, infosDropped, crashes atomic.Int64
+	channels, framesIn, slowClients, infosDropped, undeliverable, crashes atomic.Int64
 }
 
 // scratch is the room that one callback needs. It is taken for a callback and
@@ -84,7 +86,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Logger, mounts: map[string]*Mount{}, sockets: map[string]*Socket{},
+		cfg: cfg, log: cfg.Logger, endpoints: newEndpoints(cfg.Mounts), tokens: newTokens(cfg.Secret),
+		sockets:   map[string]*Socket{},
 		listeners: map[*fasthttp.Server][]net.Listener{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -93,9 +96,6 @@ func New(cfg Config) (*Server, error) {
 	s.table.Store(&router{})
 	s.pubsub = pubsub.New(pubsub.Config[*Fanout]{})
 	s.presence = presence.NewTracker(presence.Config{OnDiff: s.presenceDiff})
-	for i := range cfg.Mounts {
-		s.mounts[cfg.Mounts[i].Path+"/websocket"] = &cfg.Mounts[i]
-	}
 	for _, r := range cfg.Routes {
 		if err := s.add(r); err != nil {
 			return nil, err
@@ -274,30 +274,47 @@ func (s *Server) allSockets() []*Socket {
 	return all
 }
 
-// Drain ends the server in order: it stops accepting (readiness fails from
-// here on), tells every socket to reconnect elsewhere (close code 1012, as
-// phoenix pool_supervisor.ex), and waits until all have ended and their
-// channels have terminated. When ctx is done it cuts the rest off and returns
-// its error, joined with ErrStuck if callbacks do not return even then.
-// The internal port answers until Close.
+// Drain ends the server in order: readiness fails and no new client is let in
+// from here on; every socket is told to reconnect elsewhere (close code 1012, as
+// phoenix pool_supervisor.ex), in batches, so that not all clients come to the
+// other servers at once; when all have ended and their channels have
+// terminated, the port closes. When ctx is done it cuts the rest off and returns
+// its error, joined with ErrStuck if callbacks do not return even then. The
+// internal port answers until Close.
 func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining.Store(true) // under mu: enter lets no socket in from here on
 	s.mu.Unlock()
-	// The port waits for requests under way, which may take long to come in;
-	// the sockets need not wait for them.
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.stopServing(ctx, s.http) }()
-	for _, sock := range s.allSockets() {
-		sock.close(statusServiceRestart, "", abi.ReasonDraining)
-	}
+	s.hangUpAll(ctx)
 	done := make(chan struct{})
 	go func() { s.work.Wait(); close(done) }()
+	var err error
 	select {
 	case <-done:
-		return <-stopped
 	case <-ctx.Done():
-		return errors.Join(ctx.Err(), s.cutOff(done), <-stopped)
+		err = errors.Join(ctx.Err(), s.cutOff(done))
+	}
+	return errors.Join(err, s.stopServing(ctx, s.http))
+}
+
+// hangUpAll tells all sockets to close, in batches.
+func (s *Server) hangUpAll(ctx context.Context) {
+	all := s.allSockets()
+	for batch := range slices.Chunk(all, s.cfg.DrainBatch) {
+		for _, sock := range batch {
+			sock.close(statusServiceRestart, "", abi.ReasonDraining)
+		}
+		all = all[len(batch):]
+		if len(all) == 0 {
+			return
+		}
+		// A quarter of chance keeps servers that drain together out of step.
+		pause := s.cfg.DrainInterval*3/4 + rand.N(s.cfg.DrainInterval/2+1)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/pubsub"
 	"github.com/aviary-host/aviary/wire"
 	"github.com/gobwas/ws"
 )
@@ -24,8 +25,11 @@ type Socket struct {
 	seed      []byte // state that connect gave; every join starts from it
 	seedVer   uint32
 	transport abi.Transport
+	codec     codec
 	link      link
 	log       *slog.Logger
+
+	idSub *pubsub.Subscription[*Fanout] // of idTopic, from arrive to depart
 
 	// away counts the callbacks and other waits of the socket's channels. While
 	// there are any, the goroutine that reads may take long to come back.
@@ -82,35 +86,62 @@ func newSocket(srv *Server, m *Mount, c *connected) *Socket {
 	return &Socket{
 		srv: srv, mount: m,
 		id: c.socketID, idTopic: c.idTopic, seed: c.state, seedVer: c.stateVersion,
-		transport: c.transport,
-		log:       srv.log.With("socket", c.socketID),
-		channels:  map[string]*Channel{},
+		transport: c.transport, codec: newCodec(c),
+		log:      srv.log.With("socket", c.socketID),
+		channels: map[string]*Channel{},
 	}
 }
 
-// live runs a socket that the server knows, for as long as run does.
-func (s *Socket) live(run func()) {
-	defer s.srv.exit(s)
-	if s.idTopic != "" {
-		defer s.srv.pubsub.Subscribe(s.idTopic, s, nil).Cancel()
+// arrive makes the socket known to the server; false when that is going down.
+// Whoever called it calls depart in the end.
+func (s *Socket) arrive() bool {
+	if !s.srv.enter(s) {
+		return false
 	}
-	run()
+	if s.idTopic != "" {
+		s.idSub = s.srv.pubsub.Subscribe(s.idTopic, s, nil)
+	}
+	return true
+}
+
+func (s *Socket) depart() {
+	if s.idSub != nil {
+		s.idSub.Cancel()
+	}
+	s.srv.exit(s)
 }
 
 // receive takes one message from the link, on the goroutine that reads. The
-// error is that of a message which cannot be decoded.
-func (s *Socket) receive(frame []byte) error {
+// error is that of a message which cannot be decoded, and is to end the socket.
+func (s *Socket) receive(frame []byte, binary bool) error {
 	if s.closing.Load() {
 		return nil
 	}
 	s.srv.stats.framesIn.Add(1)
-	if err := (wire.V2{}).Decode(frame, &s.msg); err != nil {
-		return err
+	if err := s.codec.decode(frame, binary, &s.msg); err != nil {
+		return s.malformed(err)
 	}
 	s.dispatch(&s.msg)
 	s.msg = wire.Message{} // an idle socket holds on to no message
 	return nil
 }
+
+// malformed decides about a message that cannot be decoded. Phoenix lets the
+// socket process crash, which clients see as 1011 without a reason
+// (v2_json_serializer.ex, socket.ex).
+func (s *Socket) malformed(err error) error {
+	s.log.Info("message refused", "code", "MALFORMED_MESSAGE", "err", err)
+	if !s.mount.AnswerMalformed {
+		return err
+	}
+	reason := wire.AppendQuoted([]byte(`{"reason":`), err.Error())
+	s.sendPush(&wire.Push{Topic: []byte(`"` + wire.TopicPhoenix + `"`), Event: eventMalformed, Payload: append(reason, '}')}, false)
+	return nil
+}
+
+// eventMalformed tells a client, on the topic of heartbeats, that a message of
+// its could not be read. Client libraries pass over it.
+const eventMalformed = "malformed"
 
 // close ends the socket in good order: no more messages are taken, the client is
 // told, and the channels end. The first call decides; any goroutine may make it,

@@ -13,6 +13,7 @@ type timer struct {
 	key     string // as the guest gave it
 	event   string
 	payload []byte
+	binary  bool
 
 	slot string // its place in pending
 	t    *time.Timer

@@ -5,9 +5,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net"
-	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/aviary-host/aviary/abi"
 	"github.com/valyala/fasthttp"
 )
 
@@ -16,16 +17,21 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 // handleHTTP answers every request on the public port.
 func (s *Server) handleHTTP(ctx *fasthttp.RequestCtx) {
-	if m := s.mounts[string(ctx.Path())]; m != nil {
-		s.upgrade(ctx, m)
-		return
+	e, vars := s.endpoints.find(string(ctx.Path()))
+	switch {
+	case e == nil:
+		s.servePage(ctx)
+	case e.longPoll:
+		s.longPoll(&visitor{ctx: ctx, mount: e.mount, vars: vars, transport: abi.TransportLongPoll})
+	default:
+		s.upgrade(&visitor{ctx: ctx, mount: e.mount, vars: vars, transport: abi.TransportWebSocket})
 	}
-	s.servePage(ctx)
 }
 
 // upgrade makes a WebSocket of a request, or refuses it. The order of the
 // checks is that of phoenix transports/websocket.ex.
-func (s *Server) upgrade(ctx *fasthttp.RequestCtx, m *Mount) {
+func (s *Server) upgrade(v *visitor) {
+	ctx := v.ctx
 	if !ctx.IsGet() {
 		ctx.SetStatusCode(fasthttp.StatusBadRequest)
 		return
@@ -39,17 +45,12 @@ func (s *Server) upgrade(ctx *fasthttp.RequestCtx, m *Mount) {
 		refuse(ctx, &refusal{fasthttp.StatusBadRequest, problem})
 		return
 	}
-	protocol, ok := chooseSubprotocol(m.Subprotocols, &ctx.Request.Header)
-	if !ok {
-		refuse(ctx, &refusal{fasthttp.StatusForbidden, ""})
+	protocol, refused := v.negotiate()
+	if refused != nil {
+		refuse(ctx, refused)
 		return
 	}
-	if vsn := string(ctx.QueryArgs().Peek("vsn")); !vsn2.MatchString(vsn) {
-		s.log.Info("client refused", "code", "VSN_UNSUPPORTED", "vsn", vsn, "supported", "2.0.x")
-		refuse(ctx, &refusal{fasthttp.StatusForbidden, ""}) // no body, as Phoenix
-		return
-	}
-	c, refused := s.connect(m, ctx.QueryArgs())
+	c, refused := s.admit(v)
 	if refused != nil {
 		refuse(ctx, refused)
 		return
@@ -62,12 +63,30 @@ func (s *Server) upgrade(ctx *fasthttp.RequestCtx, m *Mount) {
 	if protocol != "" {
 		h.Set("Sec-WebSocket-Protocol", protocol)
 	}
-	ctx.Hijack(func(conn net.Conn) { s.adopt(m, conn, c) })
+	ctx.Hijack(func(conn net.Conn) { s.adopt(v.mount, conn, c) })
 }
 
-// vsn2 is what selects serializer 2.0.0: Phoenix's requirement "~> 2.0.0" lets
-// only the patch number vary (socket.ex).
-var vsn2 = regexp.MustCompile(`^2\.0\.(0|[1-9][0-9]*)$`)
+// negotiate looks at the subprotocols that the client offers, of which one may
+// be its auth token (transports/websocket.ex), and chooses one.
+func (v *visitor) negotiate() (protocol string, refused *refusal) {
+	offered := listed(&v.ctx.Request.Header, "Sec-WebSocket-Protocol")
+	configured := v.mount.Subprotocols
+	if v.mount.AuthToken {
+		var ok bool
+		if v.token, offered, ok = takeToken(offered); !ok {
+			return "", &refusal{fasthttp.StatusBadRequest, "the auth token in sec-websocket-protocol is not base64"}
+		}
+		configured = append([]string{phoenixProtocol}, configured...)
+	}
+	protocol, ok := chooseSubprotocol(configured, offered)
+	if !ok {
+		return "", &refusal{fasthttp.StatusForbidden, ""}
+	}
+	return protocol, nil
+}
+
+// phoenixProtocol is what phoenix.js offers beside its auth token.
+const phoenixProtocol = "phoenix"
 
 func refuse(ctx *fasthttp.RequestCtx, r *refusal) {
 	ctx.SetStatusCode(r.status)
@@ -105,22 +124,28 @@ func listHeader(h *fasthttp.RequestHeader, name string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
+// listed returns the elements of a header that is a list.
+func listed(h *fasthttp.RequestHeader, name string) []string {
+	var all []string
+	for _, line := range h.PeekAll(name) {
+		for _, element := range strings.Split(string(line), ",") {
+			if element = strings.TrimSpace(element); element != "" {
+				all = append(all, element)
+			}
+		}
+	}
+	return all
+}
+
 // chooseSubprotocol returns the first configured protocol that the client
 // offers too; not ok when some are configured and none fits. Without any the
 // header is ignored (phoenix transport.ex, check_subprotocols).
-func chooseSubprotocol(configured []string, h *fasthttp.RequestHeader) (protocol string, ok bool) {
-	offers := h.PeekAll("Sec-WebSocket-Protocol")
-	if len(configured) == 0 || len(offers) == 0 {
+func chooseSubprotocol(configured, offered []string) (protocol string, ok bool) {
+	if len(configured) == 0 || len(offered) == 0 {
 		return "", true
 	}
-	offered := map[string]bool{}
-	for _, line := range offers {
-		for _, p := range strings.Split(string(line), ",") {
-			offered[strings.TrimSpace(p)] = true
-		}
-	}
 	for _, p := range configured {
-		if offered[p] {
+		if slices.Contains(offered, p) {
 			return p, true
 		}
 	}
@@ -138,9 +163,12 @@ func (s *Server) adopt(m *Mount, conn net.Conn, c *connected) {
 		bare = u.UnsafeConn()
 	}
 	w := newWebSocket(newSocket(s, m, c), bare, conn)
-	if !s.enter(w.Socket) {
+	if !w.arrive() {
 		w.abort() // draining began during the handshake
 		return
 	}
-	go w.live(w.run)
+	go func() {
+		defer w.depart()
+		w.run()
+	}()
 }

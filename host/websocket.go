@@ -56,13 +56,6 @@ func (w *webSocket) push(binary bool, text []byte) { w.out.pushMessage(opCode(bi
 
 func (w *webSocket) pushShared(e *encoded) { w.out.push(e.frame, true) }
 
-func opCode(binary bool) ws.OpCode {
-	if binary {
-		return ws.OpBinary
-	}
-	return ws.OpText
-}
-
 func (w *webSocket) startWriter() { w.srv.work.Go(w.out.flush) }
 
 // writerEnded gives up the connection: nothing more can be said on it. It may
@@ -89,8 +82,8 @@ func (w *webSocket) run() {
 		w.abort()
 	}
 	if w.slow.Load() {
-		w.srv.stats.slowClients.Add(1)
 		w.log.Warn("client cut off: it does not read fast enough", "code", "SLOW_CLIENT", "limit", w.mount.QueueBytes, "key", "mount.queue_bytes")
+		w.srv.stats.slowClients.Add(1)
 	}
 	w.endChannels()
 }
@@ -134,6 +127,9 @@ func (w *webSocket) consume(b []byte) (used, need int, err error) {
 		var ce *closeError
 		if !errors.As(err, &ce) {
 			return used, need, err
+		}
+		if w.closing.Load() {
+			continue // has been told; a log line for each bad frame would let it fill the log
 		}
 		w.log.Info("client refused", "code", "PROTOCOL", "close", int(ce.code), "reason", ce.reason)
 		w.close(ce.code, ce.reason, abi.ReasonClosed)
@@ -204,13 +200,7 @@ func (w *webSocket) windDown() error {
 
 // message takes one message from the frame reader.
 func (w *webSocket) message(op ws.OpCode, payload []byte) error {
-	if op != ws.OpText {
-		return &closeError{ws.StatusInternalServerError, "binary frames are not supported"}
-	}
-	if err := w.receive(payload); err != nil {
-		// Phoenix lets the socket process crash on what it cannot decode, which
-		// clients see as 1011 without a reason (v2_json_serializer.ex, socket.ex).
-		w.log.Info("frame refused", "code", "MALFORMED_FRAME", "err", err)
+	if w.receive(payload, op == ws.OpBinary) != nil { // it has been logged
 		return &closeError{ws.StatusInternalServerError, ""}
 	}
 	return nil
@@ -227,21 +217,6 @@ func (w *webSocket) control(op ws.OpCode, payload []byte) error {
 		return errClosedByClient
 	}
 	return nil
-}
-
-// closeEcho returns the body of the answer to a close frame: the same code, or
-// 1002 when the client's was malformed.
-func closeEcho(payload []byte) []byte {
-	if len(payload) == 0 {
-		return nil
-	}
-	if len(payload) >= 2 {
-		code, reason := ws.ParseCloseFrameDataUnsafe(payload)
-		if ws.CheckCloseFrameData(code, reason) == nil {
-			return payload[:2]
-		}
-	}
-	return []byte{byte(ws.StatusProtocolError >> 8), byte(ws.StatusProtocolError & 0xff)}
 }
 
 // hangUp tells the client, at once or when the channels have ended, and has the

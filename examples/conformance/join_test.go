@@ -229,7 +229,7 @@ func TestNullJoinRef(t *testing.T) {
 	c.ExpectSilence()
 	c.Send(`[null,"4","room:quiet-null","phx_leave",{}]`)
 	c.Expect(`["1","4","room:quiet-null","phx_reply",{"status":"ok","response":{}}]`)
-	c.Expect(`["1","1","room:quiet-null","phx_close",{}]`)
+	c.Expect(`[null,null,"room:quiet-null","phx_close",{}]`)
 }
 
 func TestIntegerRefs(t *testing.T) {

@@ -130,9 +130,9 @@ func TestKillIsACrash(t *testing.T) {
 
 func TestDrainClosesWith1012(t *testing.T) {
 	f := ownFixture(t, slog.New(slog.DiscardHandler))
-	with := hosttest.Dial(t, f.socketURL("/socket", ""), hosttest.Options{})
+	with := hosttest.Dial(t, f.socketURL("/socket", ""), clientOptions())
 	with.Join("room:quiet-drain", "")
-	without := hosttest.Dial(t, f.socketURL("/socket", ""), hosttest.Options{})
+	without := hosttest.Dial(t, f.socketURL("/socket", ""), clientOptions())
 	without.ExpectSilence()
 	var draining sync.WaitGroup
 	draining.Go(func() { f.control(t, "drain", nil) })
@@ -168,13 +168,13 @@ func Test24_ParametersStayOutOfTheLog(t *testing.T) {
 	var log lockedBuffer
 	f := ownFixture(t, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	const secret = "hunter2"
-	c := hosttest.Dial(t, f.socketURL("/socket", "password="+secret), hosttest.Options{})
+	c := hosttest.Dial(t, f.socketURL("/socket", "password="+secret), clientOptions())
 	c.Join("room:quiet-24", `{"password":"`+secret+`"}`)
 	c.Push("room:quiet-24", "echo", `{"password":"`+secret+`"}`)
 	c.Expect(reply("11", "2", "room:quiet-24", "ok", `{"password":"`+secret+`"}`))
 	c.Push("room:quiet-24", "boom", `{"password":"`+secret+`"}`)
 	c.Expect(`["11","11","room:quiet-24","phx_error",{"reason":"channel_crash"}]`)
-	hosttest.DialRefused(t, f.socketURL("/socket", "reject=true&password="+secret), hosttest.Options{})
+	hosttest.DialRefused(t, f.socketURL("/socket", "reject=true&password="+secret), clientOptions())
 	c.Send(`broken {"password":"` + secret + `"}`)
 	c.ExpectClose(1011)
 	text := log.String()

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -23,7 +25,40 @@ var (
 	errShared  error
 )
 
+// clientKind is how the clients of the tests speak to the server. The suite is
+// written in terms of serializer 2.0.0 over a WebSocket; TestOtherClients runs it
+// again with the others.
+var clientKind = flag.String("client", "v2", "v2, v1, poll-v2 or poll-v1")
+
+func clientOptions() hosttest.Options {
+	return hosttest.Options{
+		V1:       strings.HasSuffix(*clientKind, "v1"),
+		LongPoll: polls(),
+	}
+}
+
+func polls() bool { return strings.HasPrefix(*clientKind, "poll") }
+
+// webSocketOnly leaves a test out for clients that poll, with what there is only
+// on a WebSocket.
+func webSocketOnly(t *testing.T, why string) {
+	t.Helper()
+	if polls() {
+		t.Skipf("long polling has no %s", why)
+	}
+}
+
+// v2Only leaves a test out for clients of serializer 1.0.0, with what that
+// does not have.
+func v2Only(t *testing.T, why string) {
+	t.Helper()
+	if clientOptions().V1 {
+		t.Skipf("serializer 1.0.0 has no %s", why)
+	}
+}
+
 func TestMain(m *testing.M) {
+	flag.Parse()
 	code := m.Run()
 	if shared != nil {
 		if err := shared.Close(); err != nil {
@@ -93,7 +128,7 @@ func connect(t *testing.T) *hosttest.Client {
 
 func connectTo(t *testing.T, mount, query string) *hosttest.Client {
 	t.Helper()
-	return hosttest.Dial(t, fixtureOf(t).socketURL(mount, query), hosttest.Options{})
+	return hosttest.Dial(t, fixtureOf(t).socketURL(mount, query), clientOptions())
 }
 
 // control makes a control request and expects it to succeed.

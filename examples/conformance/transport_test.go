@@ -52,12 +52,12 @@ func Test21_Versions(t *testing.T) {
 	for _, query := range []string{
 		"vsn=123.1.1", "vsn=", "vsn=abc", "vsn=2.0", "vsn=2", "vsn=2.1.0", "vsn=3.0.0", "vsn=2.0.0-rc.1", "vsn[]=2.0.0", "vsn[a]=2.0.0",
 	} {
-		if r := hosttest.DialRefused(t, url(query), hosttest.Options{}); r.Status != 403 || r.Body != "" {
+		if r := hosttest.DialRefused(t, url(query), clientOptions()); r.Status != 403 || r.Body != "" {
 			t.Errorf("%s: refused with %d %q, want 403 and an empty body", query, r.Status, r.Body)
 		}
 	}
 	for _, query := range []string{"vsn=2.0.0", "vsn=2.0.1", "vsn=2.0.17", "vsn=2%2E0.0"} {
-		hosttest.Dial(t, url(query), hosttest.Options{}).ExpectSilence()
+		hosttest.Dial(t, url(query), clientOptions()).ExpectSilence()
 	}
 }
 
@@ -73,7 +73,7 @@ func Test17_18_RefusedConnect(t *testing.T) {
 		{"raise=true", 500, ""},
 	}
 	for _, tt := range tests {
-		if r := hosttest.DialRefused(t, f.socketURL("/socket", tt.query), hosttest.Options{}); r.Status != tt.status || r.Body != tt.body {
+		if r := hosttest.DialRefused(t, f.socketURL("/socket", tt.query), clientOptions()); r.Status != tt.status || r.Body != tt.body {
 			t.Errorf("%s: refused with %d %q, want %d %q", tt.query, r.Status, r.Body, tt.status, tt.body)
 		}
 	}

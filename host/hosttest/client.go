@@ -3,12 +3,14 @@ package hosttest
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,14 +29,26 @@ const maxLine = 600
 type Options struct {
 	Header       http.Header
 	Subprotocols []string // offered, in this order
+
+	// V1 has the client speak serializer 1.0.0. What it is told to send and to
+	// expect is written as for 2.0.0 all the same, and translated; the join_ref
+	// of what it gets is not compared, as the format does not say it.
+	V1 bool
+
+	// LongPoll has the client poll beside the WebSocket's address. What there is
+	// only on a WebSocket fails the test.
+	LongPoll bool
 }
 
-// Client is one WebSocket connection to the server under test.
+// Client is one client of the server under test, on a WebSocket unless it was
+// told to poll.
 type Client struct {
 	// Subprotocol is the one that the server chose, empty if none.
 	Subprotocol string
 
 	t    testing.TB
+	v1   bool
+	poll *poller // in place of conn and in
 	conn net.Conn
 	in   *bufio.Reader
 
@@ -84,6 +98,12 @@ func DialRefused(t testing.TB, url string, o Options) Refusal {
 }
 
 func dial(t testing.TB, url string, o Options) (*Client, *Refusal, error) {
+	if o.V1 {
+		url = withVersion(url, "1.0.0")
+	}
+	if o.LongPoll {
+		return dialPoll(t, url, o)
+	}
 	var refusal *Refusal
 	d := ws.Dialer{
 		Timeout:   Timeout,
@@ -100,12 +120,24 @@ func dial(t testing.TB, url string, o Options) (*Client, *Refusal, error) {
 	if in == nil {
 		in = bufio.NewReader(conn)
 	}
-	c := &Client{
-		Subprotocol: hs.Protocol,
-		t:           t, conn: conn, in: in,
-		bound: map[string]any{}, joins: map[string]string{}, joinRef: 10,
-	}
+	c := newClient(t, url, o)
+	c.Subprotocol, c.conn, c.in = hs.Protocol, conn, in
+	return c, nil, nil
+}
+
+func newClient(t testing.TB, url string, o Options) *Client {
+	c := &Client{t: t, v1: o.V1, bound: map[string]any{}, joins: map[string]string{}, joinRef: 10}
 	c.note("**", "connected to "+url)
+	return c
+}
+
+func dialPoll(t testing.TB, url string, o Options) (*Client, *Refusal, error) {
+	p, refusal, err := newPoller(url, o)
+	if refusal != nil || err != nil {
+		return nil, refusal, err
+	}
+	c := newClient(t, p.url, o)
+	c.poll = p
 	return c, nil, nil
 }
 
@@ -123,13 +155,53 @@ func readRefusal(r io.Reader) *Refusal {
 
 // Drop cuts the connection without a word, as a client that lost its network.
 func (c *Client) Drop() {
+	if c.poll != nil {
+		c.poll.drop()
+		return
+	}
 	_ = c.conn.Close() // a second call, or the server was first
 }
 
-// Send sends text as one frame, whatever it is.
+// Send sends text as one message, whatever it is.
 func (c *Client) Send(text string) {
 	c.t.Helper()
+	if c.v1 {
+		text = toV1(text)
+	}
+	if c.poll != nil {
+		c.post([]string{text})
+		return
+	}
 	c.write("->", ws.OpText, true, []byte(text))
+}
+
+// SendBinary sends a binary message.
+func (c *Client) SendBinary(b []byte) {
+	c.t.Helper()
+	if c.poll != nil {
+		c.note("->", fmt.Sprintf("% x", b))
+		if err := c.poll.send(base64.StdEncoding.EncodeToString(b)); err != nil {
+			c.fatalf("sending: %v", err)
+		}
+		return
+	}
+	c.note("-> binary", fmt.Sprintf("% x", b))
+	c.writeBytes(compile(ws.OpBinary, true, b))
+}
+
+// post sends messages in one POST; one that is no line of a batch by itself.
+func (c *Client) post(texts []string) {
+	c.t.Helper()
+	for _, text := range texts {
+		c.note("->", text)
+	}
+	send := func() error { return c.poll.send(texts...) }
+	if len(texts) == 1 && !strings.HasPrefix(texts[0], "[") {
+		send = func() error { return c.poll.sendWhole(texts[0]) }
+	}
+	if err := send(); err != nil && !errors.Is(err, errSessionGone) {
+		c.fatalf("sending: %v", err)
+	}
 }
 
 // SendJSON sends a frame of parts: join_ref, ref, topic, event and payload, or
@@ -147,12 +219,34 @@ func (c *Client) SendJSON(parts ...any) {
 // in one read.
 func (c *Client) SendAll(texts ...string) {
 	c.t.Helper()
+	if c.v1 {
+		texts = slices.Clone(texts)
+		for i := range texts {
+			texts[i] = toV1(texts[i])
+		}
+	}
+	if c.poll != nil {
+		c.postAll(texts)
+		return
+	}
 	var all []byte
 	for _, text := range texts {
 		c.note("->", text)
 		all = append(all, compile(ws.OpText, true, []byte(text))...)
 	}
 	c.writeBytes(all)
+}
+
+// postAll sends messages in as few POSTs as they fit.
+func (c *Client) postAll(texts []string) {
+	c.t.Helper()
+	size := 100
+	if c.v1 {
+		size = 1 // objects are no lines of a batch
+	}
+	for batch := range slices.Chunk(texts, size) {
+		c.post(batch)
+	}
 }
 
 // SendFragments sends one text in as many frames as there are parts.
@@ -179,9 +273,13 @@ func (c *Client) SendPing(payload string) {
 }
 
 // SendClose sends a close frame with code and expects the server to answer with
-// the same code and to close the connection.
+// the same code and to close the connection. A client that polls just stops.
 func (c *Client) SendClose(code int) {
 	c.t.Helper()
+	if c.poll != nil {
+		c.Drop()
+		return
+	}
 	c.write("-> close", ws.OpClose, true, ws.NewCloseFrameBody(ws.StatusCode(code), ""))
 	c.ExpectClose(code)
 }
@@ -198,6 +296,9 @@ func compile(op ws.OpCode, fin bool, payload []byte) []byte {
 
 func (c *Client) writeBytes(b []byte) {
 	c.t.Helper()
+	if c.poll != nil {
+		c.fatalf("there are no frames in long polling")
+	}
 	if err := c.conn.SetWriteDeadline(time.Now().Add(Timeout)); err != nil {
 		c.fatalf("sending: %v", err)
 	}

@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +66,7 @@ func (c *Client) frame(state ws.State) (ws.Header, []byte, error) {
 // text returns the next text message; anything else fails the test.
 func (c *Client) text(want string) string {
 	c.t.Helper()
-	op, payload, err := c.next()
+	op, payload, err := c.nextMessage()
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.fatalf("nothing came within %s, want %s", Timeout, want)
@@ -78,6 +79,28 @@ func (c *Client) text(want string) string {
 	c.note("<- "+opName(op), describe(op, payload))
 	c.fatalf("got a %s frame, want %s", opName(op), want)
 	return ""
+}
+
+// nextMessage returns the next message from whatever carries them.
+func (c *Client) nextMessage() (ws.OpCode, []byte, error) {
+	if c.poll == nil {
+		return c.next()
+	}
+	text, err := c.poll.next()
+	return ws.OpText, []byte(text), err
+}
+
+// ExpectBinary expects the next frame to be a binary one of these bytes.
+func (c *Client) ExpectBinary(want []byte) {
+	c.t.Helper()
+	op, got, err := c.next()
+	if err != nil {
+		c.fatalf("%v, want % x", err, want)
+	}
+	c.note("<- "+opName(op), describe(op, got))
+	if op != ws.OpBinary || !bytes.Equal(got, want) {
+		c.fatalf("got a %s frame %s, want % x", opName(op), describe(op, got), want)
+	}
 }
 
 // ExpectPong expects the next frame to be a pong with payload.
@@ -96,8 +119,17 @@ func (c *Client) ExpectPong(payload string) {
 // ExpectClose expects the next frame to close the connection with one of codes,
 // answers it and expects the server to end the connection. It returns the
 // reason.
+//
+// A client that polls is not told a code: there the session has to be gone.
 func (c *Client) ExpectClose(codes ...int) string {
 	c.t.Helper()
+	if c.poll != nil {
+		text, err := c.poll.next()
+		if !errors.Is(err, errSessionGone) {
+			c.fatalf("got %q %v, want the session to be gone", text, err)
+		}
+		return ""
+	}
 	op, payload, err := c.next()
 	if err != nil {
 		c.fatalf("connection ended without a close frame (%v), want code %v", err, codes)

@@ -81,7 +81,7 @@ func (a *App) start(ctx context.Context, cfg *Config) error {
 }
 
 func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) host.Config {
-	hc := host.Config{Pages: cfg.Pages, Token: cfg.Internal.Token, Logger: a.log}
+	hc := host.Config{Pages: cfg.Pages, Token: cfg.Internal.Token, Secret: cfg.HTTP.Secret, Logger: a.log}
 	for i := range cfg.Plugins {
 		p := &cfg.Plugins[i]
 		for _, topic := range p.Topics {
@@ -99,6 +99,8 @@ func hostMount(m *Mount, handlers map[string]*plugins.Plugin) host.Mount {
 		Path: m.at(), ConnectPlugin: m.Connect, MaxChannels: m.MaxChannels,
 		IdleTimeout: m.IdleTimeout.Duration, MaxFrame: int(m.MaxFrame),
 		QueueBytes: int(m.QueueBytes), Subprotocols: m.Subprotocols,
+		LongPoll: m.LongPoll, PollWindow: m.PollWindow.Duration,
+		AuthToken: m.AuthToken, Headers: m.Headers, AnswerMalformed: m.OnMalformed == malformedReply,
 	}
 	if m.Connect != "" {
 		hm.Connect = handlers[m.Connect]

@@ -41,7 +41,8 @@ type Config struct {
 
 // HTTP is the public port.
 type HTTP struct {
-	Addr string `toml:"addr"` // host:port; default :4000
+	Addr   string `toml:"addr"`   // host:port; default :4000
+	Secret string `toml:"secret"` // signs the tokens of long-polling clients; empty: a random one
 }
 
 // Internal is the port of health checks and the API.
@@ -72,7 +73,19 @@ type Mount struct {
 	MaxFrame     Size     `toml:"max_frame"`    // default 64KiB
 	QueueBytes   Size     `toml:"queue_bytes"`  // default 1MiB
 	Subprotocols []string `toml:"subprotocols"` // default: not looked at
+
+	LongPoll    bool     `toml:"longpoll"`     // clients may also poll path + /longpoll; default false
+	PollWindow  Duration `toml:"poll_window"`  // how long a poll waits; default 10s
+	AuthToken   bool     `toml:"auth_token"`   // connect sees the token of phoenix.js; default false
+	Headers     []string `toml:"headers"`      // of the request, that connect sees; default none
+	OnMalformed string   `toml:"on_malformed"` // close (default) or reply
 }
+
+// What on_malformed may be.
+const (
+	malformedClose = "close"
+	malformedReply = "reply"
+)
 
 // at returns the path, or the default for it.
 func (m *Mount) at() string {
@@ -258,6 +271,10 @@ func (m *Mount) check(plugins map[string]bool) error {
 		return fmt.Errorf("connect names plugin %q, which is not declared", m.Connect)
 	case m.IdleTimeout.Duration != 0 && m.IdleTimeout.Duration < minIdleTimeout:
 		return fmt.Errorf("idle_timeout: %s is under %s", m.IdleTimeout, minIdleTimeout)
+	case m.PollWindow.Duration != 0 && m.PollWindow.Duration < minIdleTimeout:
+		return fmt.Errorf("poll_window: %s is under %s", m.PollWindow, minIdleTimeout)
+	case m.OnMalformed != "" && m.OnMalformed != malformedClose && m.OnMalformed != malformedReply:
+		return fmt.Errorf("on_malformed: %q is neither %q nor %q", m.OnMalformed, malformedClose, malformedReply)
 	}
 	return nil
 }

@@ -1,0 +1,83 @@
+package host
+
+import "strings"
+
+// endpoint is one path that clients connect to: a mount's path and the name of
+// the transport. Segments of it that begin with a colon stand for any text
+// (phoenix socket.ex, "path variables").
+type endpoint struct {
+	mount    *Mount
+	longPoll bool
+	segments []string
+	vars     bool
+}
+
+// pathVar is the text that a variable of a path stands for in a request.
+type pathVar struct{ name, value string }
+
+const (
+	pathWebSocket = "/websocket"
+	pathLongPoll  = "/longpoll"
+)
+
+// endpoints are all endpoints of a server, those without variables first: an
+// exact path wins.
+type endpoints struct {
+	exact  map[string]*endpoint
+	others []*endpoint
+}
+
+func newEndpoints(mounts []Mount) *endpoints {
+	all := &endpoints{exact: map[string]*endpoint{}}
+	for i := range mounts {
+		m := &mounts[i]
+		all.add(&endpoint{mount: m}, m.Path+pathWebSocket)
+		if m.LongPoll {
+			all.add(&endpoint{mount: m, longPoll: true}, m.Path+pathLongPoll)
+		}
+	}
+	return all
+}
+
+func (all *endpoints) add(e *endpoint, path string) {
+	e.segments = strings.Split(path, "/")
+	for _, s := range e.segments {
+		e.vars = e.vars || strings.HasPrefix(s, ":")
+	}
+	if e.vars {
+		all.others = append(all.others, e)
+		return
+	}
+	all.exact[path] = e
+}
+
+// find returns the endpoint of a path and the values of its variables; nil if
+// there is none. Of several with variables the one that was declared first wins.
+func (all *endpoints) find(path string) (*endpoint, []pathVar) {
+	if e := all.exact[path]; e != nil || len(all.others) == 0 {
+		return e, nil
+	}
+	segments := strings.Split(path, "/")
+	for _, e := range all.others {
+		if vars, ok := e.match(segments); ok {
+			return e, vars
+		}
+	}
+	return nil, nil
+}
+
+func (e *endpoint) match(segments []string) (vars []pathVar, ok bool) {
+	if len(segments) != len(e.segments) {
+		return nil, false
+	}
+	for i, want := range e.segments {
+		name, isVar := strings.CutPrefix(want, ":")
+		switch {
+		case isVar && segments[i] != "":
+			vars = append(vars, pathVar{name, segments[i]})
+		case isVar || segments[i] != want:
+			return nil, false
+		}
+	}
+	return vars, true
+}

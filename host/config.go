@@ -2,13 +2,19 @@ package host
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aviary-host/aviary/host/auth"
+	"github.com/aviary-host/aviary/host/limit"
+	"github.com/aviary-host/aviary/host/origin"
 )
 
 // Config is what a Server is made of. The zero value of each field is the
@@ -41,6 +47,21 @@ type Config struct {
 	DrainBatch    int
 	DrainInterval time.Duration
 
+	// ConnectionsPerAddress bounds the connections that one client address has at
+	// a time, ConnectionRate those that it makes; 0 means 1000 and 50/s burst 500,
+	// a negative count and a rate with a negative Count none. An IPv6 address
+	// counts by its /64. A client on this machine that no proxy speaks for is not
+	// counted. Over them a client gets 429.
+	ConnectionsPerAddress int
+	ConnectionRate        limit.Rate
+	// LogOnly names which of the two are only logged, not enforced:
+	// connections_per_address, connection_rate.
+	LogOnly []string
+
+	// TrustedProxies are the addresses whose X-Forwarded-For and
+	// X-Forwarded-Proto are believed. Nil means those of this machine.
+	TrustedProxies []netip.Prefix
+
 	// Logger receives the server's own log. Nil discards it.
 	Logger *slog.Logger
 }
@@ -66,6 +87,21 @@ type Mount struct {
 	// with 1011, as Phoenix does.
 	AnswerMalformed bool
 
+	// Origins are the web pages that may connect; nil means those of the same host
+	// as the server's (phoenix transport.ex, check_origin).
+	Origins *origin.Policy
+
+	// Limits bound what a client may do; nil means DefaultLimits.
+	Limits *Limits
+
+	// Auth checks the token that a client has to show, and IDPrefix, unless it is
+	// empty, makes the id topic of its subject, where Connect gives none. Nil asks
+	// for none. The token is that of AuthToken, the bearer key of the header
+	// Authorization, or the query parameter TokenParam, in this order.
+	Auth       Authenticator
+	IDPrefix   string
+	TokenParam string
+
 	// LongPoll lets clients connect by long polling as well, at Path +
 	// "/longpoll" (phoenix transports/long_poll.ex).
 	LongPoll   bool
@@ -76,9 +112,16 @@ type Mount struct {
 	AuthToken bool
 
 	// Headers are the names, in lower case, of the request's headers that Connect
-	// may see. One may end in *. The names :peer, :scheme, :authority and :path
-	// stand for where the request came from and what it asked for.
+	// may see. One may end in *. The names :peer, :client, :scheme, :authority
+	// and :path stand for the other end of the connection, the address the client
+	// comes from, and what it asked for.
 	Headers []string
+}
+
+// Authenticator checks the tokens of clients. Verify may block for as long as
+// ctx lasts; it is called from many goroutines at once. auth.Verifier is one.
+type Authenticator interface {
+	Verify(ctx context.Context, token string) (*auth.Claims, error)
 }
 
 const (
@@ -88,6 +131,7 @@ const (
 	defaultQueueBytes  = 1 << 20
 	defaultPollWindow  = 10 * time.Second
 
+	defaultConnections   = 1000
 	defaultDrainBatch    = 10_000
 	defaultDrainInterval = 2 * time.Second
 
@@ -117,6 +161,18 @@ func (c Config) withDefaults() Config {
 		mounts[i] = m.withDefaults()
 	}
 	c.Mounts = mounts
+	c.ConnectionsPerAddress = cmp.Or(c.ConnectionsPerAddress, defaultConnections)
+	if c.ConnectionRate == (limit.Rate{}) {
+		c.ConnectionRate = DefaultConnectionRate()
+	}
+	if c.TrustedProxies == nil {
+		c.TrustedProxies = loopback()
+	}
+	for i := range c.Mounts {
+		if c.Mounts[i].Origins == nil {
+			c.Mounts[i].Origins = sameHost()
+		}
+	}
 	c.DrainBatch = cmp.Or(c.DrainBatch, defaultDrainBatch)
 	c.DrainInterval = cmp.Or(c.DrainInterval, defaultDrainInterval)
 	if c.Logger == nil {
@@ -130,6 +186,9 @@ func (m Mount) withDefaults() Mount {
 	m.MaxChannels = cmp.Or(m.MaxChannels, defaultMaxChannels)
 	m.IdleTimeout = cmp.Or(m.IdleTimeout, defaultIdleTimeout)
 	m.MaxFrame = cmp.Or(m.MaxFrame, defaultMaxFrame)
+	if m.Limits == nil {
+		m.Limits = DefaultLimits()
+	}
 	m.PollWindow = cmp.Or(m.PollWindow, defaultPollWindow)
 	m.QueueBytes = cmp.Or(m.QueueBytes, defaultQueueBytes)
 	return m
@@ -137,12 +196,19 @@ func (m Mount) withDefaults() Mount {
 
 // check refuses a configuration that could not work, naming the value.
 func (c *Config) check() error {
+	if err := checkAddresses(c); err != nil {
+		return err
+	}
 	if c.DrainBatch < 0 || c.DrainInterval < 0 {
 		return fmt.Errorf("%w: drain: batch %d or interval %s is negative", errConfig, c.DrainBatch, c.DrainInterval)
 	}
 	seen := map[string]bool{}
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
+		var err error
+		if m.Limits, err = m.Limits.compile(); err != nil {
+			return fmt.Errorf("%w: mount %s: %w", errConfig, m.Path, err)
+		}
 		switch {
 		case m.Path != "" && !strings.HasPrefix(m.Path, "/"):
 			return fmt.Errorf("%w: mount path %q does not begin with /", errConfig, m.Path)
@@ -171,7 +237,7 @@ func (c *Config) check() error {
 func checkHeaders(m *Mount) error {
 	for _, name := range m.Headers {
 		switch {
-		case slices.Contains([]string{headerPeer, headerScheme, headerAuthority, headerPath}, name):
+		case slices.Contains([]string{headerPeer, headerClient, headerScheme, headerAuthority, headerPath}, name):
 		case name == "" || strings.HasPrefix(name, ":") || name != strings.ToLower(name) ||
 			strings.Contains(strings.TrimSuffix(name, "*"), "*"):
 			return fmt.Errorf("%w: mount %s: headers: %q is not a header's name in lower case, such as \"user-agent\", \"x-*\" or %q",

@@ -62,7 +62,7 @@ func (s *Socket) toChannel(m *wire.Message, c *Channel) {
 		c.leave(m.Ref)
 	case len(m.Event) > maxName || len(m.Event) == 0:
 		s.reply(c.joinRef, m, wire.StatusError, reasonInvalidEvent)
-	default:
+	case !s.overChannel(m, c.topic):
 		c.handleIn(m)
 	}
 }

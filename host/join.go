@@ -36,7 +36,6 @@ func (s *Socket) join(m *wire.Message) {
 	c.mail.enter()
 	old, ok := s.enter(c)
 	if !ok {
-		s.log.Info("join refused", "code", "TOO_MANY_CHANNELS", "limit", s.mount.MaxChannels, "key", "mount.max_channels")
 		s.reply(m.JoinRef, m, wire.StatusError, reasonTooMany)
 		return
 	}

@@ -37,6 +37,8 @@ func (s *Server) longPoll(v *visitor) {
 	h := &ctx.Response.Header
 	h.Set("Access-Control-Allow-Origin", "*") // the origin is checked here
 	switch {
+	case !s.allowsOrigin(v):
+		answerPoll(ctx, pollForbidden, "", nil)
 	case ctx.IsOptions():
 		h.SetBytesV("Access-Control-Allow-Headers", ctx.Request.Header.Peek("Access-Control-Request-Headers"))
 		h.Set("Access-Control-Allow-Methods", "get, post, options")

@@ -149,15 +149,25 @@ type server struct {
 func start(t *testing.T, h host.Handler, mount host.Mount) *server {
 	t.Helper()
 	mount.Path = "/socket"
-	if s, ok := h.(*script); ok && s.connect != nil {
-		mount.Connect = h
+	return startConfig(t, h, host.Config{Mounts: []host.Mount{mount}})
+}
+
+// startConfig serves h for all topics; the first mount has to be /socket.
+func startConfig(t *testing.T, h host.Handler, cfg host.Config) *server {
+	t.Helper()
+	for i := range cfg.Mounts {
+		m := &cfg.Mounts[i]
+		if s, ok := h.(*script); ok && s.connect != nil {
+			m.Connect = h
+		}
+		if m.Limits == nil {
+			m.Limits = &host.Limits{} // tests say when they want some
+		}
 	}
 	log := &logBuffer{}
-	s, err := host.New(host.Config{
-		Mounts: []host.Mount{mount},
-		Routes: []host.Route{{Pattern: "*", Plugin: "script", Handler: h}},
-		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	cfg.Routes = []host.Route{{Pattern: "*", Plugin: "script", Handler: h}}
+	cfg.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s, err := host.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

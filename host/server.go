@@ -44,6 +44,8 @@ type Server struct {
 	pubsub    *pubsub.PubSub[*Fanout]
 	presence  *presence.Tracker
 	ctx       context.Context // ends with Close
+	began     time.Time
+	addresses *addresses
 	cancel    context.CancelFunc
 
 	table    atomic.Pointer[router]
@@ -87,7 +89,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, endpoints: newEndpoints(cfg.Mounts), tokens: newTokens(cfg.Secret),
-		sockets:   map[string]*Socket{},
+		sockets: map[string]*Socket{}, began: time.Now(), addresses: newAddresses(&cfg),
 		listeners: map[*fasthttp.Server][]net.Listener{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())

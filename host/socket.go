@@ -30,13 +30,15 @@ type Socket struct {
 	log       *slog.Logger
 
 	idSub *pubsub.Subscription[*Fanout] // of idTopic, from arrive to depart
+	leave func()                        // gives back what was counted for the connection
 
 	// away counts the callbacks and other waits of the socket's channels. While
 	// there are any, the goroutine that reads may take long to come back.
 	away atomic.Int32
 
 	// Owned by the goroutine that reads.
-	msg wire.Message
+	msg   wire.Message
+	meter meter
 
 	closing  atomic.Bool // what still comes in is ignored; the reader is to wind down
 	farewell farewell
@@ -86,8 +88,9 @@ func newSocket(srv *Server, m *Mount, c *connected) *Socket {
 	return &Socket{
 		srv: srv, mount: m,
 		id: c.socketID, idTopic: c.idTopic, seed: c.state, seedVer: c.stateVersion,
-		transport: c.transport, codec: newCodec(c),
+		transport: c.transport, codec: newCodec(c), leave: c.leave,
 		log:      srv.log.With("socket", c.socketID),
+		meter:    meter{limits: m.Limits, began: srv.began},
 		channels: map[string]*Channel{},
 	}
 }
@@ -96,6 +99,7 @@ func newSocket(srv *Server, m *Mount, c *connected) *Socket {
 // Whoever called it calls depart in the end.
 func (s *Socket) arrive() bool {
 	if !s.srv.enter(s) {
+		s.leave()
 		return false
 	}
 	if s.idTopic != "" {
@@ -108,6 +112,7 @@ func (s *Socket) depart() {
 	if s.idSub != nil {
 		s.idSub.Cancel()
 	}
+	s.leave()
 	s.srv.exit(s)
 }
 
@@ -118,10 +123,15 @@ func (s *Socket) receive(frame []byte, binary bool) error {
 		return nil
 	}
 	s.srv.stats.framesIn.Add(1)
+	if err := s.overFrames(); err != nil {
+		return err
+	}
 	if err := s.codec.decode(frame, binary, &s.msg); err != nil {
 		return s.malformed(err)
 	}
-	s.dispatch(&s.msg)
+	if !s.overMessages(&s.msg) {
+		s.dispatch(&s.msg)
+	}
 	s.msg = wire.Message{} // an idle socket holds on to no message
 	return nil
 }
@@ -130,6 +140,9 @@ func (s *Socket) receive(frame []byte, binary bool) error {
 // socket process crash, which clients see as 1011 without a reason
 // (v2_json_serializer.ex, socket.ex).
 func (s *Socket) malformed(err error) error {
+	if s.closing.Load() {
+		return nil
+	}
 	s.log.Info("message refused", "code", "MALFORMED_MESSAGE", "err", err)
 	if !s.mount.AnswerMalformed {
 		return err
@@ -171,7 +184,10 @@ func (s *Socket) enter(c *Channel) (old *Channel, ok bool) {
 	old = s.channels[c.topic]
 	s.withdrawLocked(old)
 	if len(s.channels) >= s.mount.MaxChannels {
-		return old, false
+		s.breached(limitMaxChannels, "limit", s.mount.MaxChannels)
+		if !s.meter.limits.logsOnly(limitMaxChannels) {
+			return old, false
+		}
 	}
 	s.channels[c.topic] = c
 	return old, true

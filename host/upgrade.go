@@ -18,14 +18,20 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // handleHTTP answers every request on the public port.
 func (s *Server) handleHTTP(ctx *fasthttp.RequestCtx) {
 	e, vars := s.endpoints.find(string(ctx.Path()))
-	switch {
-	case e == nil:
+	if e == nil {
 		s.servePage(ctx)
-	case e.longPoll:
-		s.longPoll(&visitor{ctx: ctx, mount: e.mount, vars: vars, transport: abi.TransportLongPoll})
-	default:
-		s.upgrade(&visitor{ctx: ctx, mount: e.mount, vars: vars, transport: abi.TransportWebSocket})
+		return
 	}
+	v := &visitor{
+		ctx: ctx, mount: e.mount, vars: vars, transport: abi.TransportWebSocket,
+		client: s.addresses.clientAddress(ctx).String(), scheme: s.addresses.scheme(ctx),
+	}
+	if e.longPoll {
+		v.transport = abi.TransportLongPoll
+		s.longPoll(v)
+		return
+	}
+	s.upgrade(v)
 }
 
 // upgrade makes a WebSocket of a request, or refuses it. The order of the
@@ -43,6 +49,10 @@ func (s *Server) upgrade(v *visitor) {
 	accept, problem := acceptKey(&ctx.Request.Header)
 	if problem != "" {
 		refuse(ctx, &refusal{fasthttp.StatusBadRequest, problem})
+		return
+	}
+	if !s.allowsOrigin(v) {
+		refuse(ctx, &refusal{fasthttp.StatusForbidden, ""})
 		return
 	}
 	protocol, refused := v.negotiate()

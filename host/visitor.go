@@ -1,11 +1,16 @@
 package host
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/host/auth"
+	"github.com/aviary-host/aviary/host/origin"
 	"github.com/aviary-host/aviary/wire"
 	"github.com/valyala/fasthttp"
 )
@@ -19,6 +24,8 @@ type visitor struct {
 	version   wire.Version
 	token     string // of the mount's auth_token, "" for none
 	claims    []byte // of the token, where the mount checks it
+	client    string // address that the client comes from
+	scheme    string // by which it came
 }
 
 // version of the protocol that the client asks for, which without a word is the
@@ -28,8 +35,10 @@ func (v *visitor) askedVersion() (wire.Version, bool) {
 	if args.Has("vsn") {
 		return wire.ParseVersion(string(args.Peek("vsn")))
 	}
-	if args.Has("vsn[]") {
-		return 0, false
+	for key := range args.All() {
+		if strings.HasPrefix(string(key), "vsn[") {
+			return 0, false
+		}
 	}
 	return wire.Version1, true
 }
@@ -42,13 +51,85 @@ func (s *Server) admit(v *visitor) (*connected, *refusal) {
 		s.log.Info("client refused", "code", "VSN_UNSUPPORTED", "vsn", logText(v.ctx.QueryArgs().Peek("vsn")), "supported", "1.0.x 2.0.x")
 		return nil, &refusal{fasthttp.StatusForbidden, ""} // no body, as Phoenix
 	}
-	return s.connect(v)
+	leave, refused := s.enterAddress(v.ctx)
+	if refused != nil {
+		return nil, refused
+	}
+	c, refused := s.admitPerson(v)
+	if refused != nil {
+		leave()
+		return nil, refused
+	}
+	c.leave = leave
+	return c, nil
+}
+
+// admitPerson asks who the client is, and then the mount's handler.
+func (s *Server) admitPerson(v *visitor) (*connected, *refusal) {
+	subject := ""
+	if v.mount.Auth != nil {
+		claims, err := s.authenticate(v)
+		if err != nil {
+			s.log.Info("client refused", "code", "UNAUTHENTICATED", "mount", v.mount.Path, "err", err)
+			return nil, &refusal{fasthttp.StatusForbidden, err.Error()}
+		}
+		v.claims, subject = claims.JSON, claims.Subject
+	}
+	c, refused := s.connect(v)
+	if refused != nil {
+		return nil, refused
+	}
+	if c.idTopic == "" && v.mount.IDPrefix != "" && subject != "" {
+		c.idTopic = v.mount.IDPrefix + subject
+	}
+	return c, nil
+}
+
+// authTimeout bounds the wait for keys to check a token with.
+const authTimeout = 5 * time.Second
+
+// errNoToken tells that a client shows none where it has to.
+var errNoToken = errors.New("a token is needed: as authToken of phoenix.js, or in the header Authorization")
+
+func (s *Server) authenticate(v *visitor) (*auth.Claims, error) {
+	token := v.token
+	if token == "" {
+		token, _ = strings.CutPrefix(string(v.ctx.Request.Header.Peek("Authorization")), "Bearer ")
+	}
+	if token == "" && v.mount.TokenParam != "" {
+		token = string(v.ctx.QueryArgs().Peek(v.mount.TokenParam))
+	}
+	if token == "" {
+		return nil, errNoToken
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, authTimeout)
+	defer cancel()
+	return v.mount.Auth.Verify(ctx, token)
+}
+
+// allowsOrigin tells whether the page that a client runs in may connect.
+func (s *Server) allowsOrigin(v *visitor) bool {
+	values := v.ctx.Request.Header.PeekAll("Origin")
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = string(value)
+	}
+	r := origin.Request{
+		Origin: strings.Join(texts, ", "), HasOrigin: len(values) > 0,
+		Scheme: s.addresses.scheme(v.ctx), Host: string(v.ctx.Host()),
+	}
+	if v.mount.Origins.Allows(r) {
+		return true
+	}
+	s.log.Info("client refused", "code", "ORIGIN", "mount", v.mount.Path, "origin", logText([]byte(r.Origin)), "host", logText([]byte(r.Host)), "key", "mount.origins")
+	return false
 }
 
 // Names of what a connect callback may see beside the request's own headers
 // (SPEC.md section 3.1). No header of HTTP begins with a colon.
 const (
 	headerPeer      = ":peer"
+	headerClient    = ":client"
 	headerScheme    = ":scheme"
 	headerAuthority = ":authority"
 	headerPath      = ":path"
@@ -92,21 +173,15 @@ func (v *visitor) pseudoHeader(name string) string {
 	switch name {
 	case headerPeer:
 		return v.ctx.RemoteAddr().String()
+	case headerClient:
+		return v.client
 	case headerScheme:
-		return scheme(v.ctx)
+		return v.scheme
 	case headerAuthority:
 		return string(v.ctx.Host())
 	default:
 		return string(v.ctx.RequestURI())
 	}
-}
-
-// scheme is how the client reached this server, as far as it can tell.
-func scheme(ctx *fasthttp.RequestCtx) string {
-	if ctx.IsTLS() {
-		return "https"
-	}
-	return "http"
 }
 
 // headerNames returns the names of the request's headers that are allowed, each

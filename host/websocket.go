@@ -200,7 +200,12 @@ func (w *webSocket) windDown() error {
 
 // message takes one message from the frame reader.
 func (w *webSocket) message(op ws.OpCode, payload []byte) error {
-	if w.receive(payload, op == ws.OpBinary) != nil { // it has been logged
+	err := w.receive(payload, op == ws.OpBinary)
+	var over *excess
+	switch {
+	case errors.As(err, &over):
+		return &closeError{ws.StatusPolicyViolation, over.Error()}
+	case err != nil: // it has been logged
 		return &closeError{ws.StatusInternalServerError, ""}
 	}
 	return nil
@@ -208,6 +213,10 @@ func (w *webSocket) message(op ws.OpCode, payload []byte) error {
 
 // control takes one control frame from the frame reader (RFC 6455 section 5.5).
 func (w *webSocket) control(op ws.OpCode, payload []byte) error {
+	var over *excess
+	if err := w.overFrames(); op != ws.OpClose && errors.As(err, &over) {
+		return &closeError{ws.StatusPolicyViolation, over.Error()}
+	}
 	switch op {
 	case ws.OpPing:
 		w.out.push(appendFrame(make([]byte, 0, len(payload)+2), ws.OpPong, payload), false)

@@ -114,7 +114,7 @@ func splitBinary(frame []byte, fields *[fieldCount][]byte) (payload []byte, reas
 // quoteIn appends text to dst as a JSON token and returns the token as well.
 func quoteIn(dst, text []byte) (token, extended []byte) {
 	start := len(dst)
-	dst = appendQuoted(dst, text)
+	dst = appendQuotedUTF8(dst, text)
 	return dst[start:len(dst):len(dst)], dst
 }
 

@@ -200,7 +200,7 @@ func FuzzScannerTrustsNoIndex(f *testing.F) {
 }
 
 func FuzzAppendQuoted(f *testing.F) {
-	for _, s := range []string{"", "plain", "\x00\xff\u2028\"\\", "😀\xf0\x9f", "\ufffd"} {
+	for _, s := range []string{"", "plain", "\u2027\u2028\u2029\u202a\u20a8\u2068\u00e2é\x1f \"", "\x00\xff\u2028\"\\", "😀\xf0\x9f", "\ufffd"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -222,10 +222,13 @@ func FuzzAppendQuoted(f *testing.F) {
 		if bytes.ContainsAny(quoted, "\u2028\u2029") {
 			t.Fatalf("line separators left in %q", quoted)
 		}
-		if b := appendQuoted(nil, []byte(s)); !bytes.Equal(b, quoted) {
+		if !utf8.ValidString(s) {
+			return
+		}
+		if b := appendQuotedUTF8(nil, []byte(s)); !bytes.Equal(b, quoted) {
 			t.Fatalf("bytes are quoted as %q, text as %q", b, quoted)
 		}
-		if utf8.ValidString(s) && len(quoted) > quotedBound([]byte(s)) {
+		if len(quoted) > quotedBound([]byte(s)) {
 			t.Fatalf("%q is longer than its bound %d", quoted, quotedBound([]byte(s)))
 		}
 	})

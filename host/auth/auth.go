@@ -144,8 +144,10 @@ func (v *Verifier) parse(token string) (*jose.JSONWebSignature, error) {
 }
 
 // compact tells whether token is three parts of base64url with no spare bits,
-// so that no token can be spelled in two ways. The last part may be empty: it is
-// that of algorithm none, which deserves its own error.
+// so that the same bytes have one spelling. (ES256 has two signatures that anybody
+// can make of each other: who revokes tokens does it by jti, not by text.) The
+// last part may be empty: it is that of algorithm none, which deserves its own
+// error.
 func compact(token string) bool {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || parts[0] == "" || parts[1] == "" {

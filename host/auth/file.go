@@ -145,15 +145,13 @@ func same(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// read reads the file. One that is broken counts as seen.
+// read reads the file. One without usable keys counts as seen too.
 func (f *fileKeys) read() error {
 	text, info, err := readFile(f.path)
-	if info != nil {
-		f.seen = info
-	}
 	if err != nil {
 		return err
 	}
+	f.seen = info
 	set, err := parseKeySet(text, f.wanted)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.path, err)
@@ -162,8 +160,8 @@ func (f *fileKeys) read() error {
 	return nil
 }
 
-// readFile returns a file and what it was before it was read, which after an
-// error may be known too. Its errors name the path.
+// readFile returns a file and what it was before it was read. Its errors name
+// the path.
 func readFile(path string) ([]byte, fs.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -176,7 +174,7 @@ func readFile(path string) ([]byte, fs.FileInfo, error) {
 	}
 	text, err := readKeys(f)
 	if err != nil {
-		return nil, info, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return text, info, nil
 }

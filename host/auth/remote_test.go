@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -322,6 +323,107 @@ func TestCloseWhileFetching(t *testing.T) {
 	verify(t, v, rsaKey().keyed("a"), ErrKeysUnavailable) // nothing fetches any more
 	s.expectHits(t, 1)
 	lines.expect(t, "")
+}
+
+// Somebody who asks for a key at the very moment of Close is let go: the select
+// of the goroutine may see either first.
+func TestCloseLetsGoWhoAskedLast(t *testing.T) {
+	s := serveKeys(t, text(jwks(rsaKey().jwk(""))))
+	c := base("RS256")
+	c.JWKSURL = s.URL
+	for range 20 {
+		ready, asked := make(chan *remoteKeys), make(chan (<-chan struct{}), 1)
+		v, err := newVerifier(c, clock{now: newClock().clock().now, after: func(time.Duration) <-chan time.Time {
+			r, first := <-ready
+			if !first {
+				return nil
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.beginLocked()
+			r.wake <- struct{}{}
+			asked <- r.pending
+			r.stop()
+			close(ready)
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready <- v.public.(*remoteKeys)
+		select {
+		case <-<-asked:
+		case <-time.After(timeout):
+			t.Fatal("still waiting")
+		}
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// One fetch serves both the interval that has ended and somebody who asked just
+// then: the select of the goroutine may see either first.
+func TestAskedForAsTheIntervalEnds(t *testing.T) {
+	s := serveKeys(t, text(jwks(rsaKey().jwk(""))))
+	c := base("RS256")
+	c.JWKSURL = s.URL
+	for range 20 {
+		ready, left := make(chan *remoteKeys), make(chan int, 1)
+		var r *remoteKeys
+		v, err := newVerifier(c, clock{now: newClock().clock().now, after: func(time.Duration) <-chan time.Time {
+			if r != nil {
+				left <- len(r.wake)
+				return nil
+			}
+			r = <-ready
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.beginLocked()
+			r.wake <- struct{}{}
+			ended := make(chan time.Time, 1)
+			ended <- start
+			return ended
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready <- v.public.(*remoteKeys)
+		select {
+		case n := <-left:
+			if n != 0 {
+				t.Error("the same order is carried out twice")
+			}
+		case <-time.After(timeout):
+			t.Error("the fetch has not ended")
+		}
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.expectHits(t, 40)
+}
+
+// Fetches are minutes apart: a connection that is kept would outlive Close.
+func TestNoConnectionIsKept(t *testing.T) {
+	closed := make(chan struct{}, 1)
+	s := httptest.NewUnstartedServer(text(jwks(rsaKey().jwk(""))))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	c := base("RS256")
+	c.JWKSURL = s.URL
+	v, _ := open(t, c)
+	verify(t, v, rsaKey().token(good), nil)
+	select {
+	case <-closed:
+	case <-time.After(timeout):
+		t.Fatal("the connection is still open")
+	}
 }
 
 func TestVerifyGoesOnAfterClose(t *testing.T) {

@@ -234,8 +234,8 @@ func TestTokenIsBounded(t *testing.T) {
 }
 
 // The same token with the spare bits of its last character set reads as the same
-// bytes, and must not pass: it would get around a list of revoked tokens.
-func TestOneTokenHasOneSpelling(t *testing.T) {
+// bytes, and must not pass.
+func TestSameBytesHaveOneSpelling(t *testing.T) {
 	c := base("HS256")
 	c.Secret = secret
 	v, _ := open(t, c)

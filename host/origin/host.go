@@ -20,10 +20,10 @@ type host struct {
 	addr netip.Addr
 }
 
-// below tells whether h is a name under that of parent.
+// below tells whether h is a name under that of parent, which has one.
 func (h host) below(parent host) bool {
 	rest, ok := strings.CutSuffix(h.name, parent.name)
-	return ok && parent.name != "" && strings.HasSuffix(rest, ".")
+	return ok && strings.HasSuffix(rest, ".")
 }
 
 // parseOrigin reads scheme://host or scheme://host:port (RFC 6454 section 6.2).

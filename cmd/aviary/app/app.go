@@ -16,6 +16,7 @@ import (
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/host"
+	"github.com/aviary-host/aviary/host/auth"
 	"github.com/aviary-host/aviary/plugins"
 )
 
@@ -29,12 +30,13 @@ const pageSize = 64 << 10 // of WebAssembly memory
 
 // App is a running server with its plugins and listeners.
 type App struct {
-	server   *host.Server
-	plugins  []*plugins.Plugin
-	public   net.Listener
-	internal net.Listener
-	urls     []string
-	log      *slog.Logger
+	server    *host.Server
+	plugins   []*plugins.Plugin
+	verifiers []*auth.Verifier
+	public    net.Listener
+	internal  net.Listener
+	urls      []string
+	log       *slog.Logger
 
 	serving sync.WaitGroup
 	failed  chan error
@@ -70,7 +72,11 @@ func (a *App) start(ctx context.Context, cfg *Config) error {
 	if err := a.checkConnect(cfg, handlers); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	if a.server, err = host.New(a.hostConfig(cfg, handlers)); err != nil {
+	hc, err := a.hostConfig(cfg, handlers)
+	if err == nil {
+		a.server, err = host.New(hc)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if a.internal != nil {
@@ -80,8 +86,17 @@ func (a *App) start(ctx context.Context, cfg *Config) error {
 	return nil
 }
 
-func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) host.Config {
-	hc := host.Config{Pages: cfg.Pages, Token: cfg.Internal.Token, Secret: cfg.HTTP.Secret, Logger: a.log}
+func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) (host.Config, error) {
+	trusted, err := proxies(cfg.HTTP.TrustedProxies)
+	if err != nil {
+		return host.Config{}, err
+	}
+	hc := host.Config{
+		Pages: cfg.Pages, Token: cfg.Internal.Token, Secret: cfg.HTTP.Secret, Logger: a.log,
+		ConnectionsPerAddress: cfg.HTTP.ConnectionsPerAddress, LogOnly: cfg.HTTP.LogOnly, TrustedProxies: trusted,
+		ConnectionRate: cfg.HTTP.ConnectionRate.or(host.DefaultConnectionRate()),
+		DrainBatch:     cfg.Drain.Batch, DrainInterval: cfg.Drain.Interval.Duration,
+	}
 	for i := range cfg.Plugins {
 		p := &cfg.Plugins[i]
 		for _, topic := range p.Topics {
@@ -89,23 +104,38 @@ func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) host.
 		}
 	}
 	for i := range cfg.Mounts {
-		hc.Mounts = append(hc.Mounts, hostMount(&cfg.Mounts[i], handlers))
+		m, err := a.hostMount(&cfg.Mounts[i], handlers)
+		if err != nil {
+			return hc, fmt.Errorf("mount %s: %w", cfg.Mounts[i].at(), err)
+		}
+		hc.Mounts = append(hc.Mounts, m)
 	}
-	return hc
+	return hc, nil
 }
 
-func hostMount(m *Mount, handlers map[string]*plugins.Plugin) host.Mount {
+func (a *App) hostMount(m *Mount, handlers map[string]*plugins.Plugin) (host.Mount, error) {
 	hm := host.Mount{
 		Path: m.at(), ConnectPlugin: m.Connect, MaxChannels: m.MaxChannels,
 		IdleTimeout: m.IdleTimeout.Duration, MaxFrame: int(m.MaxFrame),
 		QueueBytes: int(m.QueueBytes), Subprotocols: m.Subprotocols,
 		LongPoll: m.LongPoll, PollWindow: m.PollWindow.Duration,
 		AuthToken: m.AuthToken, Headers: m.Headers, AnswerMalformed: m.OnMalformed == malformedReply,
+		Limits: m.Limits.host(),
+	}
+	var err error
+	if hm.Origins, err = m.Origins.policy(); err != nil {
+		return hm, fmt.Errorf("origins: %w", err)
+	}
+	if m.JWT != nil {
+		hm.TokenParam, hm.IDPrefix = m.JWT.Param, m.JWT.IDPrefix
+		if hm.Auth, err = a.verifier(m.JWT); err != nil {
+			return hm, fmt.Errorf("jwt: %w", err)
+		}
 	}
 	if m.Connect != "" {
 		hm.Connect = handlers[m.Connect]
 	}
-	return hm
+	return hm, nil
 }
 
 // checkConnect compares the connect callbacks that there are with those that
@@ -261,6 +291,9 @@ func (a *App) shutdown(ctx context.Context) error {
 	}
 	err = errors.Join(err, closeListener(a.public), closeListener(a.internal))
 	a.serving.Wait()
+	for _, v := range a.verifiers {
+		err = errors.Join(err, v.Close())
+	}
 	if errors.Is(err, host.ErrStuck) {
 		return err // a plugin's Close would wait for the callbacks that do not end
 	}

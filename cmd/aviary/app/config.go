@@ -32,6 +32,7 @@ const (
 type Config struct {
 	HTTP     HTTP     `toml:"http"`
 	Internal Internal `toml:"internal"`
+	Drain    Drain    `toml:"drain"`
 	Plugins  []Plugin `toml:"plugin"`
 	Mounts   []Mount  `toml:"mount"`
 
@@ -43,6 +44,11 @@ type Config struct {
 type HTTP struct {
 	Addr   string `toml:"addr"`   // host:port; default :4000
 	Secret string `toml:"secret"` // signs the tokens of long-polling clients; empty: a random one
+
+	ConnectionsPerAddress int      `toml:"connections_per_address"` // at a time; default 1000, -1 for no limit
+	ConnectionRate        Rate     `toml:"connection_rate"`         // of an address; default "50/s burst 500"
+	LogOnly               []string `toml:"log_only"`                // which of the two are not enforced
+	TrustedProxies        []string `toml:"trusted_proxies"`         // whose X-Forwarded-For counts; default: this machine's
 }
 
 // Internal is the port of health checks and the API.
@@ -79,6 +85,9 @@ type Mount struct {
 	AuthToken   bool     `toml:"auth_token"`   // connect sees the token of phoenix.js; default false
 	Headers     []string `toml:"headers"`      // of the request, that connect sees; default none
 	OnMalformed string   `toml:"on_malformed"` // close (default) or reply
+	Origins     Origins  `toml:"origins"`      // web pages that may connect; default "same-host"
+	Limits      Limits   `toml:"limits"`
+	JWT         *JWT     `toml:"jwt"` // token that a client has to show; default none
 }
 
 // What on_malformed may be.
@@ -173,6 +182,11 @@ func Load(path string) (*Config, error) {
 			p.Path = filepath.Join(filepath.Dir(path), p.Path)
 		}
 	}
+	for i := range cfg.Mounts {
+		if j := cfg.Mounts[i].JWT; j != nil {
+			j.below(filepath.Dir(path))
+		}
+	}
 	return cfg, nil
 }
 
@@ -207,7 +221,8 @@ func refusal(e *toml.DecodeError) error {
 
 // check refuses what no part could later name as well as this place can.
 func (c *Config) check() error {
-	if err := errors.Join(checkAddr("http.addr", c.HTTP.Addr), checkAddr("internal.addr", c.Internal.Addr)); err != nil {
+	_, err := proxies(c.HTTP.TrustedProxies)
+	if err := errors.Join(err, c.Drain.check(), checkAddr("http.addr", c.HTTP.Addr), checkAddr("internal.addr", c.Internal.Addr)); err != nil {
 		return err
 	}
 	if len(c.Plugins) == 0 {

@@ -9,6 +9,7 @@ func init() {
 	}
 	declarePresence(aviary.Channel("pres:*", aviary.State((*tracked).fields)))
 	declareCustom(aviary.Channel("custom:*", aviary.NoState()))
+	declareSupabase(aviary.Channel("realtime:*", aviary.State((*supabase).fields)))
 }
 
 func main() {}

@@ -5,7 +5,7 @@ import {join} from "node:path";
 
 // The packages live outside the tree, in the node_modules that the Go test names.
 const require = createRequire(join(process.env.AVIARY_NODE_MODULES, "judge.js"));
-export const {Socket} = require("phoenix");
+export const {Socket, Presence} = require("phoenix");
 export const WebSocket = require("ws");
 
 export const SERVER = `ws://${process.env.AVIARY_HOST}`;

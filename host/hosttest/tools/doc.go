@@ -1,7 +1,7 @@
-// Package tools finds what some tests need from outside the module: Node, npm
-// packages of exact versions, Chromium. What is missing skips the test on a
-// developer's machine and fails it where the environment variable CI is set, so
-// that no pipeline goes green for want of a tool.
+// Package tools finds what some tests need from outside the module: Node, Java,
+// Python, packages of exact versions for each, Chromium. What is missing skips the
+// test on a developer's machine and fails it where the environment variable CI is
+// set, so that no pipeline goes green for want of a tool.
 //
 // Environment:
 //

@@ -2,12 +2,9 @@ package tools
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +13,7 @@ import (
 	"time"
 )
 
-// installTimeout bounds one run of npm or apt-get.
+// installTimeout bounds one run of a package manager.
 const installTimeout = 5 * time.Minute
 
 // missing skips the test, or fails it in CI.
@@ -53,23 +50,26 @@ func NodeModules(t testing.TB, packageJSON string) string {
 		}
 		return dir
 	}
-	cache, err := os.UserCacheDir()
+	modules := kit{
+		name:  "node",
+		spec:  string(text),
+		fill:  func(dir string) error { return npmInstall(dir, text) },
+		check: func(dir string) error { return checkModules(filepath.Join(dir, "node_modules"), text) },
+	}
+	return filepath.Join(modules.home(t), "node_modules")
+}
+
+func npmInstall(dir string, packageJSON []byte) error {
+	npm, err := exec.LookPath("npm")
 	if err != nil {
-		t.Fatalf("no cache directory for node_modules: %v", err)
+		return errors.New("npm is not installed")
 	}
-	sum := sha256.Sum256(text)
-	home := filepath.Join(cache, "aviary", "node", hex.EncodeToString(sum[:8]))
-	dir := filepath.Join(home, "node_modules")
-	if checkModules(dir, text) == nil {
-		return dir
+	if err := os.WriteFile(filepath.Join(dir, "package.json"), packageJSON, 0o644); err != nil {
+		return err
 	}
-	if err := install(home, text); err != nil {
-		missing(t, "npm packages of %s: %v", packageJSON, err)
-	}
-	if err := checkModules(dir, text); err != nil {
-		t.Fatalf("npm installed something else than it was asked to: %v", err)
-	}
-	return dir
+	// No lock file: all versions are exact, those of the packages' own
+	// dependencies too, and a lock file names one registry's addresses.
+	return run(dir, npm, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional")
 }
 
 // checkModules tells whether dir holds the packages that the package.json text
@@ -97,37 +97,6 @@ func checkModules(dir string, text []byte) error {
 		}
 	}
 	return nil
-}
-
-// install runs npm in a directory beside home and moves the result there, so
-// that tests running at the same time never see half of it.
-func install(home string, packageJSON []byte) error {
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		return errors.New("npm is not installed")
-	}
-	parent := filepath.Dir(home)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return err
-	}
-	work, err := os.MkdirTemp(parent, "install-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(work) }() // gone after the rename, or of no use to anybody
-	if err := os.WriteFile(filepath.Join(work, "package.json"), packageJSON, 0o644); err != nil {
-		return err
-	}
-	// No lock file: the versions are exact, the packages have no dependencies
-	// of their own, and a lock file names one registry's addresses.
-	if err := run(work, npm, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional"); err != nil {
-		return err
-	}
-	err = os.Rename(work, home)
-	if errors.Is(err, fs.ErrExist) {
-		return nil // another test was first; NodeModules checks what it left
-	}
-	return err
 }
 
 // Chromium returns the path of a Chromium browser: $CHROMIUM, one found in the

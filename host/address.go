@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aviary-host/aviary/host/limit"
@@ -24,6 +25,9 @@ type addresses struct {
 	began   time.Time
 	open    *limit.Counter[netip.Prefix]
 	opening *limit.Keyed[netip.Prefix]
+
+	mu       sync.Mutex
+	breaches map[string]*breach // by the limit's name
 }
 
 // newAddresses counts by what cfg says, which must have passed its check.
@@ -32,6 +36,8 @@ func newAddresses(cfg *Config) *addresses {
 		cfg: cfg, began: time.Now(),
 		open:    limit.NewCounter[netip.Prefix](max(0, cfg.ConnectionsPerAddress)),
 		opening: limit.NewKeyed[netip.Prefix](cfg.ConnectionRate, 0),
+
+		breaches: map[string]*breach{limitConnections: {}, limitConnectionRate: {}},
 	}
 }
 
@@ -141,11 +147,17 @@ func (s *Server) enterAddress(ctx *fasthttp.RequestCtx) (leave func(), refused *
 	return func() {}, nil
 }
 
-// overAddress logs a limit that is exceeded and tells whether it is enforced.
+// overAddress logs a limit that is exceeded, now and then, and tells whether it
+// is enforced.
 func (s *Server) overAddress(addr netip.Addr, name string, value any) bool {
 	enforced := !slices.Contains(s.cfg.LogOnly, name)
-	s.log.Warn("an address exceeds a limit", "code", "LIMIT", "which", name, "key", "http."+name,
-		"limit", fmt.Sprint(value), "address", addr, "enforced", enforced)
+	s.addresses.mu.Lock()
+	times, due := s.addresses.breaches[name].count()
+	s.addresses.mu.Unlock()
+	if due {
+		s.log.Warn("an address exceeds a limit", "code", "LIMIT", "which", name, "key", "http."+name,
+			"limit", fmt.Sprint(value), "times", times, "last_address", addr, "enforced", enforced)
+	}
 	return enforced
 }
 

@@ -78,8 +78,19 @@ type encoding struct {
 
 // encoded is a broadcast as the clients of one serializer get it.
 type encoded struct {
+	op    ws.OpCode
 	text  []byte // the message
 	frame []byte // the message as a WebSocket frame; text is a part of it
+
+	squeeze  sync.Once
+	squeezed []byte // the message as a compressed frame
+}
+
+// deflated returns the message as a compressed frame, which is made when the
+// first one needs it.
+func (e *encoded) deflated(f *flates) []byte {
+	e.squeeze.Do(func() { e.squeezed = appendDeflated(nil, f, e.op, e.text) })
+	return e.squeezed
 }
 
 // newFanout keeps event and payload, a JSON object, which must not change
@@ -99,11 +110,11 @@ func (f *Fanout) encoded(c codec) *encoded {
 	if c.version == wire.Version1 {
 		e = &f.v1
 	}
-	e.once.Do(func() { e.encoded = f.encode(c) })
+	e.once.Do(func() { f.encode(c, &e.encoded) })
 	return &e.encoded
 }
 
-func (f *Fanout) encode(c codec) encoded {
+func (f *Fanout) encode(c codec, e *encoded) {
 	p := wire.Push{Topic: wire.AppendQuoted(make([]byte, 0, len(f.topic)+2), f.topic), Event: f.event, Payload: f.payload}
 	var text []byte
 	if f.binary {
@@ -114,7 +125,7 @@ func (f *Fanout) encode(c codec) encoded {
 		text, _ = c.appendPush(nil, &p, false) // text fits anything
 	}
 	frame := appendFrame(make([]byte, 0, len(text)+maxFrameHeader), opCode(f.binary), text)
-	return encoded{text: frame[len(frame)-len(text):], frame: frame}
+	e.op, e.text, e.frame = opCode(f.binary), frame[len(frame)-len(text):], frame
 }
 
 func opCode(binary bool) ws.OpCode {

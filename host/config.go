@@ -87,6 +87,10 @@ type Mount struct {
 	// with 1011, as Phoenix does.
 	AnswerMalformed bool
 
+	// Compress lets clients that offer it use permessage-deflate (RFC 7692),
+	// without context takeover: a connection keeps no window.
+	Compress bool
+
 	// Origins are the web pages that may connect; nil means those of the same host
 	// as the server's (phoenix transport.ex, check_origin).
 	Origins *origin.Policy

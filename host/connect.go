@@ -19,6 +19,7 @@ type connected struct {
 	version      wire.Version
 	socketID     string
 	idTopic      string
+	deflates     bool   // permessage-deflate was agreed on
 	leave        func() // gives back what was counted for the connection
 	state        []byte
 	stateVersion uint32

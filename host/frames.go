@@ -33,12 +33,14 @@ type frameSink interface {
 // by gobwas/ws, masks removed in place, fragments put together. It holds no
 // bytes of an idle connection.
 type frameReader struct {
-	max      int // bytes of a message
+	max      int     // bytes of a message, also when it is inflated
+	flates   *flates // where permessage-deflate was agreed on, else nil
 	src      bytes.Reader
 	scratch  [ws.MaxHeaderSize]byte
 	op       ws.OpCode // of the message whose fragments are coming in
 	partial  []byte
 	fragment bool
+	deflated bool // that message
 	broken   bool // a header was refused: where the next one begins is not known
 }
 
@@ -76,12 +78,8 @@ func (r *frameReader) header(b []byte) (h ws.Header, n int, err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return h, 0, nil
 	}
-	state := ws.StateServerSide
-	if r.fragment {
-		state = state.Set(ws.StateFragmented)
-	}
 	if err == nil {
-		err = ws.CheckHeader(h, state)
+		err = ws.CheckHeader(h, r.state(h))
 	}
 	if err == nil && !h.Masked {
 		err = ws.ErrProtocolMaskRequired // RFC 6455 section 5.1
@@ -99,12 +97,26 @@ func (r *frameReader) header(b []byte) (h ws.Header, n int, err error) {
 	return h, n, nil
 }
 
+// state is what the check of a header goes by. The first bit that RFC 6455
+// reserves belongs to the first frame of a message, where that is compressed
+// (RFC 7692 section 6).
+func (r *frameReader) state(h ws.Header) ws.State {
+	state := ws.StateServerSide
+	if r.fragment {
+		state = state.Set(ws.StateFragmented)
+	}
+	if r.flates != nil && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary) && h.Rsv == ws.Rsv(true, false, false) {
+		state = state.Set(ws.StateExtended)
+	}
+	return state
+}
+
 func (r *frameReader) frame(h ws.Header, payload []byte, sink frameSink) error {
 	if h.OpCode.IsControl() {
 		return sink.control(h.OpCode, payload)
 	}
 	if h.OpCode != ws.OpContinuation {
-		r.op = h.OpCode
+		r.op, r.deflated = h.OpCode, h.Rsv1()
 	}
 	if !h.Fin {
 		r.fragment = true
@@ -115,10 +127,29 @@ func (r *frameReader) frame(h ws.Header, payload []byte, sink frameSink) error {
 		payload = append(r.partial, payload...)
 		r.fragment, r.partial = false, nil
 	}
+	if r.deflated {
+		var err error
+		if payload, err = r.inflate(payload); err != nil {
+			return err
+		}
+	}
 	if r.op == ws.OpText && !utf8.Valid(payload) {
 		return &closeError{ws.StatusInvalidFramePayloadData, "text is not UTF-8"} // RFC 6455 section 8.1
 	}
 	return sink.message(r.op, payload)
+}
+
+// inflate returns the message in a compressed payload. One that is too long is
+// not inflated further than that.
+func (r *frameReader) inflate(payload []byte) ([]byte, error) {
+	message, err := r.flates.inflate(nil, payload, r.max)
+	switch {
+	case errors.Is(err, errInflated):
+		return nil, &closeError{ws.StatusMessageTooBig, "message over max_frame"}
+	case err != nil:
+		return nil, &closeError{ws.StatusInvalidFramePayloadData, "compressed data is broken"}
+	}
+	return message, nil
 }
 
 // appendFrame appends a whole unmasked frame, as a server sends it.

@@ -145,7 +145,19 @@ type meter struct {
 // breach is how often a limit was exceeded since that was last logged.
 type breach struct {
 	logged time.Time
-	count  int
+	since  int
+}
+
+// count counts one more, and tells how many there have been since the last time
+// that logging was due.
+func (b *breach) count() (times int, due bool) {
+	b.since++
+	if time.Since(b.logged) < breachPause {
+		return 0, false
+	}
+	times = b.since
+	b.logged, b.since = time.Now(), 0
+	return times, true
 }
 
 // breachPause is how long a limit that goes on being exceeded is not logged.
@@ -200,17 +212,15 @@ func (s *Socket) take(b *limit.Bucket, rate limit.Rate, kind limitKind) *excess 
 
 // breached logs that a limit is exceeded, now and then.
 func (s *Socket) breached(kind limitKind, attrs ...any) {
-	b := &s.meter.breaches[kind]
-	b.count++
-	if time.Since(b.logged) < breachPause {
+	times, due := s.meter.breaches[kind].count()
+	if !due {
 		return
 	}
 	attrs = append([]any{
-		"code", "LIMIT", "which", kind.String(), "key", kind.key(), "times", b.count,
+		"code", "LIMIT", "which", kind.String(), "key", kind.key(), "times", times,
 		"enforced", !s.meter.limits.logsOnly(kind),
 	}, attrs...)
 	s.log.Warn("a client exceeds a limit", attrs...)
-	b.logged, b.count = time.Now(), 0
 }
 
 // overFrames counts a frame, whatever it holds.

@@ -56,6 +56,7 @@ type Server struct {
 
 	scratch sync.Pool // of *scratch
 	buffers sync.Pool // of *[]byte
+	flates  flates
 
 	// work counts every goroutine that runs on behalf of a socket.
 	work sync.WaitGroup

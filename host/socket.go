@@ -25,6 +25,7 @@ type Socket struct {
 	seed      []byte // state that connect gave; every join starts from it
 	seedVer   uint32
 	transport abi.Transport
+	deflates  bool // permessage-deflate was agreed on
 	codec     codec
 	link      link
 	log       *slog.Logger
@@ -88,7 +89,7 @@ func newSocket(srv *Server, m *Mount, c *connected) *Socket {
 	return &Socket{
 		srv: srv, mount: m,
 		id: c.socketID, idTopic: c.idTopic, seed: c.state, seedVer: c.stateVersion,
-		transport: c.transport, codec: newCodec(c), leave: c.leave,
+		transport: c.transport, codec: newCodec(c), deflates: c.deflates, leave: c.leave,
 		log:      srv.log.With("socket", c.socketID),
 		meter:    meter{limits: m.Limits, began: srv.began},
 		channels: map[string]*Channel{},

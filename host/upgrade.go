@@ -73,6 +73,12 @@ func (s *Server) upgrade(v *visitor) {
 	if protocol != "" {
 		h.Set("Sec-WebSocket-Protocol", protocol)
 	}
+	if v.mount.Compress {
+		if answer := negotiateDeflate(listed(&ctx.Request.Header, "Sec-WebSocket-Extensions")); answer != "" {
+			c.deflates = true
+			h.Set("Sec-WebSocket-Extensions", answer)
+		}
+	}
 	ctx.Hijack(func(conn net.Conn) { s.adopt(v.mount, conn, c) })
 }
 

@@ -117,6 +117,7 @@ func TestConnectSeesTheClaims(t *testing.T) {
 	if got := <-headers; got != want {
 		t.Errorf("connect saw %s, want %s", got, want)
 	}
+	c.ExpectSilence()
 	if err := s.Disconnect("mine"); err != nil { // its own id wins
 		t.Fatal(err)
 	}

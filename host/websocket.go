@@ -46,15 +46,33 @@ type webSocket struct {
 func newWebSocket(s *Socket, conn net.Conn, in io.Reader) *webSocket {
 	w := &webSocket{Socket: s, conn: conn, in: in}
 	w.frames.max = s.mount.MaxFrame
+	if s.deflates {
+		w.frames.flates = &s.srv.flates
+	}
 	w.out.conn, w.out.limit, w.out.pool, w.out.away = conn, s.mount.QueueBytes, &s.srv.buffers, &s.away
 	w.out.start, w.out.fail = w.startWriter, w.writerEnded
 	s.link = w
 	return w
 }
 
-func (w *webSocket) push(binary bool, text []byte) { w.out.pushMessage(opCode(binary), text) }
+func (w *webSocket) push(binary bool, text []byte) {
+	if !w.deflates || len(text) < deflateAbove {
+		w.out.pushMessage(opCode(binary), text)
+		return
+	}
+	b := w.srv.scratch.Get().(*scratch)
+	b.frame = appendDeflated(b.frame[:0], &w.srv.flates, opCode(binary), text)
+	w.out.push(b.frame, false)
+	w.srv.release(b)
+}
 
-func (w *webSocket) pushShared(e *encoded) { w.out.push(e.frame, true) }
+func (w *webSocket) pushShared(e *encoded) {
+	frame := e.frame
+	if w.deflates && len(e.text) >= deflateAbove {
+		frame = e.deflated(&w.srv.flates)
+	}
+	w.out.push(frame, true)
+}
 
 func (w *webSocket) startWriter() { w.srv.work.Go(w.out.flush) }
 
@@ -110,8 +128,9 @@ func (w *webSocket) readLoop() error {
 		if err != nil {
 			return err
 		}
-		copy(buf, buf[used:n])
-		n -= used
+		if used > 0 { // else the race detector would look at all of it, for each piece of a long frame
+			n = copy(buf, buf[used:n])
+		}
 		buf = resize(buf, n, need)
 	}
 }
@@ -219,10 +238,15 @@ func (w *webSocket) control(op ws.OpCode, payload []byte) error {
 	}
 	switch op {
 	case ws.OpPing:
-		w.out.push(appendFrame(make([]byte, 0, len(payload)+2), ws.OpPong, payload), false)
+		if !w.closing.Load() {
+			w.out.push(appendFrame(make([]byte, 0, len(payload)+2), ws.OpPong, payload), false)
+		}
 	case ws.OpClose:
-		w.closing.Store(true)
-		w.out.pushLast(appendFrame(nil, ws.OpClose, closeEcho(payload))) // unless ours is queued
+		if w.closing.Swap(true) {
+			w.sayClose() // ours, unless it is queued already
+		} else {
+			w.out.pushLast(appendFrame(nil, ws.OpClose, closeEcho(payload)))
+		}
 		return errClosedByClient
 	}
 	return nil

@@ -120,7 +120,7 @@ func (a *App) hostMount(m *Mount, handlers map[string]*plugins.Plugin) (host.Mou
 		QueueBytes: int(m.QueueBytes), Subprotocols: m.Subprotocols,
 		LongPoll: m.LongPoll, PollWindow: m.PollWindow.Duration,
 		AuthToken: m.AuthToken, Headers: m.Headers, AnswerMalformed: m.OnMalformed == malformedReply,
-		Limits: m.Limits.host(),
+		Compress: m.Compress, Limits: m.Limits.host(),
 	}
 	var err error
 	if hm.Origins, err = m.Origins.policy(); err != nil {

@@ -85,6 +85,7 @@ type Mount struct {
 	AuthToken   bool     `toml:"auth_token"`   // connect sees the token of phoenix.js; default false
 	Headers     []string `toml:"headers"`      // of the request, that connect sees; default none
 	OnMalformed string   `toml:"on_malformed"` // close (default) or reply
+	Compress    bool     `toml:"compress"`     // permessage-deflate for clients that offer it; default false
 	Origins     Origins  `toml:"origins"`      // web pages that may connect; default "same-host"
 	Limits      Limits   `toml:"limits"`
 	JWT         *JWT     `toml:"jwt"` // token that a client has to show; default none

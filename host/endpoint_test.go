@@ -1,0 +1,44 @@
+package host
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestEndpoints(t *testing.T) {
+	all := newEndpoints([]Mount{
+		{Path: "/socket", LongPoll: true},
+		{Path: "/ws/:tenant", LongPoll: true},
+		{Path: "/ws/admin"},
+		{Path: "/:a/:b"},
+		{Path: ""},
+	})
+	for _, tt := range []struct{ path, want string }{
+		{"/socket/websocket", "/socket []"},
+		{"/socket/longpoll", "/socket poll []"},
+		{"/socket", "none"},
+		{"/socket/websocket/", "none"},
+		{"/ws/admin/websocket", "/ws/admin []"}, // exact before variables
+		{"/ws/admin/longpoll", "/ws/:tenant poll [{tenant admin}]"},
+		{"/ws/acme/websocket", "/ws/:tenant [{tenant acme}]"},
+		{"/x/y/websocket", "/:a/:b [{a x} {b y}]"},
+		{"/x/y/longpoll", "none"}, // the mount does not poll
+		{"/ws//websocket", "none"},
+		{"//y/websocket", "none"},
+		{"/websocket", " []"},
+		{"", "none"},
+		{"/", "none"},
+	} {
+		got := "none"
+		if e, vars := all.find(tt.path); e != nil {
+			poll := ""
+			if e.longPoll {
+				poll = "poll "
+			}
+			got = fmt.Sprintf("%s %s%v", e.mount.Path, poll, vars)
+		}
+		if got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.path, got, tt.want)
+		}
+	}
+}

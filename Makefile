@@ -60,7 +60,8 @@ test: build ## every test
 race: build ## every Go test under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go run $(GOTESTSUM) --format pkgname-and-test-fails -- -race -shuffle=on -timeout 30m ./...
 
-fuzz: ## every fuzz target for FUZZTIME each
+fuzz: ## every fuzz target, and random bytes at a server under the race detector, for FUZZTIME each
+	AVIARY_CHAOS=$(FUZZTIME) CGO_ENABLED=1 go test -race -count=1 -timeout 0 -run '^TestRandomBytes' ./host/rfc6455
 	@for pkg in $$(go list ./...); do \
 		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 			echo "== $$pkg $$target"; \

@@ -80,6 +80,25 @@ joined
 new_msg {"text":"after","transport":":websocket"}
 ! end
 left`
+
+	// By 1.0.0 nothing has a join_ref, so broadcasts and diffs show as well.
+	eventsStory = `
+! join pres:NAME {"name":"bob"}
+joined
+refused unauthorized
+reply ok {"n":1}
+reply error {"n":1}
+presence_state bob
+! leave pres:NAME
+presence_diff -bob
+! broadcast room:quiet-NAME shout {"text":"before"}
+shout {"text":"before"}
+! restart
+joined
+! broadcast room:quiet-NAME shout {"text":"after"}
+shout {"text":"after"}
+! end
+left`
 )
 
 // client is a library, spoken to in one version of the protocol.
@@ -99,8 +118,10 @@ func TestClients(t *testing.T) {
 	clients := []client{
 		{"phoenix.js", "2.0.0", node("phoenix.mjs"), phoenixStory},
 		{"realtime-js", "2.0.0", node("supabase.mjs"), supabaseStory},
+		{"realtime-js", "1.0.0", node("supabase.mjs"), supabaseStory},
 		{"JavaPhoenixClient", "2.0.0", java, phoenixStory},
 		{"phoenix-channels-python-client", "2.0.0", python, pushesStory},
+		{"phoenix-channels-python-client", "1.0.0", python, eventsStory},
 	}
 	srv := newServer(t)
 	stages := make([]*stage, len(clients)) // nil after a failure, or without the tools

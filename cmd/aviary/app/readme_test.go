@@ -1,0 +1,84 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/aviary-host/aviary/host"
+	"github.com/aviary-host/aviary/host/origin"
+)
+
+// readmeConfig returns the configuration that README shows, in which every key
+// has its default.
+func readmeConfig(t *testing.T) *Config {
+	t.Helper()
+	text, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), "```toml\n[http]\n")
+	block, _, closed := strings.Cut(rest, "```")
+	if !ok || !closed {
+		t.Fatal("README has no configuration that begins with [http]")
+	}
+	cfg, err := parse([]byte("[http]\n" + block))
+	if err != nil {
+		t.Fatalf("README's configuration: %v", err)
+	}
+	return cfg
+}
+
+func TestReadmeShowsTheDefaults(t *testing.T) {
+	cfg := readmeConfig(t)
+	m := &cfg.Mounts[0]
+	shown, defaults := m.Limits.host(), host.DefaultLimits()
+	for name, rates := range map[string][2]fmt.Stringer{
+		"frames":          {shown.Frames, defaults.Frames},
+		"messages":        {shown.Messages, defaults.Messages},
+		"joins":           {shown.Joins, defaults.Joins},
+		"channel":         {shown.Channel, defaults.Channel},
+		"connection_rate": {cfg.HTTP.ConnectionRate, host.DefaultConnectionRate()},
+	} {
+		if got, want := rates[0].String(), rates[1].String(); got != want {
+			t.Errorf("%s is %s, the default %s", name, got, want)
+		}
+	}
+	got, err := m.Origins.policy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, err := origin.Parse([]string{"same-host"}); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("origins are %v, the default %v, %v", got, want, err)
+	}
+}
+
+// TestReadmeNamesEveryKey: a key that nobody is told of is a key that nobody
+// uses.
+func TestReadmeNamesEveryKey(t *testing.T) {
+	text, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var walk func(typ reflect.Type)
+	walk = func(typ reflect.Type) {
+		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct {
+			return
+		}
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			if key := f.Tag.Get("toml"); key != "" && key != "-" {
+				if !strings.Contains(string(text), key) {
+					t.Errorf("README does not name %s.%s", typ.Name(), key)
+				}
+				walk(f.Type)
+			}
+		}
+	}
+	walk(reflect.TypeFor[Config]())
+}

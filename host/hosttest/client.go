@@ -168,6 +168,13 @@ func (c *Client) Send(text string) {
 	if c.v1 {
 		text = toV1(text)
 	}
+	c.SendText(text)
+}
+
+// SendText is Send for text that is not to be translated, whatever serializer
+// the client speaks.
+func (c *Client) SendText(text string) {
+	c.t.Helper()
 	if c.poll != nil {
 		c.post([]string{text})
 		return

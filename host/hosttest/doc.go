@@ -18,6 +18,7 @@
 // spelling of numbers do not matter. A string "<name>" in a golden frame fits
 // any one value. "<any>" is only that; every other name stands for the same
 // value wherever the client sees it again, and [Client.Bound] tells which.
+// [Client.ExpectText] and [Client.ExpectBinary] compare bytes.
 //
 // # No sleeping
 //

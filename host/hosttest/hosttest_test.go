@@ -219,6 +219,27 @@ func TestRefsFollowTheConvention(t *testing.T) {
 	c.Drop()
 }
 
+// What is said byte for byte is not translated, also by a client of serializer
+// 1.0.0.
+func TestTextAsItIs(t *testing.T) {
+	const heartbeat = `[null,"1","phoenix","heartbeat",{}]`
+	url := serve(t, func(conn net.Conn) {
+		if f := readFrame(t, conn); string(f.Payload) != heartbeat {
+			t.Errorf("sent %s", f.Payload)
+		}
+		say(`{"topic":"a"}`, `{"topic": "a"}`)(conn)
+	})
+	msg := failure(url+"?", func(c *Client) {
+		c.v1 = true
+		c.SendText(heartbeat)
+		c.ExpectText(`{"topic":"a"}`)
+		c.ExpectText(`{"topic":"a"}`)
+	})
+	if !strings.Contains(msg, "want the bytes {\"topic\":\"a\"}\ngot            {\"topic\": \"a\"}") {
+		t.Errorf("a space more went unnoticed: %q", msg)
+	}
+}
+
 func TestFragmentsAndPings(t *testing.T) {
 	url := serve(t, func(conn net.Conn) {
 		ws.MustWriteFrame(conn, ws.NewFrame(ws.OpText, false, []byte(`[null,null,`)))

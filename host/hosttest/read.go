@@ -81,6 +81,15 @@ func (c *Client) text(want string) string {
 	return ""
 }
 
+// ExpectText expects the next message to be a text of exactly these bytes, in
+// the client's own serializer.
+func (c *Client) ExpectText(want string) {
+	c.t.Helper()
+	if got := c.text(want); got != want {
+		c.fatalf("want the bytes %s\ngot            %s", want, got)
+	}
+}
+
 // nextMessage returns the next message from whatever carries them.
 func (c *Client) nextMessage() (ws.OpCode, []byte, error) {
 	if c.poll == nil {
@@ -93,7 +102,7 @@ func (c *Client) nextMessage() (ws.OpCode, []byte, error) {
 // ExpectBinary expects the next frame to be a binary one of these bytes.
 func (c *Client) ExpectBinary(want []byte) {
 	c.t.Helper()
-	op, got, err := c.next()
+	op, got, err := c.nextMessage()
 	if err != nil {
 		c.fatalf("%v, want % x", err, want)
 	}

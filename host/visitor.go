@@ -28,19 +28,22 @@ type visitor struct {
 	scheme    string // by which it came
 }
 
-// version of the protocol that the client asks for, which without a word is the
-// oldest (socket.ex, __connect__).
-func (v *visitor) askedVersion() (wire.Version, bool) {
-	args := v.ctx.QueryArgs()
-	if args.Has("vsn") {
-		return wire.ParseVersion(string(args.Peek("vsn")))
-	}
-	for key := range args.All() {
-		if strings.HasPrefix(string(key), "vsn[") {
-			return 0, false
+// askedVersion returns the version of the protocol that the client asks for,
+// which without a word is the oldest (socket.ex, __connect__). Of several the
+// last counts, as with all parameters, and one that is no text is none.
+func (v *visitor) askedVersion() (version wire.Version, ok bool) {
+	version, ok = wire.Version1, true
+	for key, value := range v.ctx.QueryArgs().All() {
+		path, _ := paramPath(string(key)) // nil when it is nested too deep
+		switch {
+		case len(path) == 0 || path[0] != "vsn":
+		case len(path) > 1:
+			ok = false
+		default:
+			version, ok = wire.ParseVersion(string(value))
 		}
 	}
-	return wire.Version1, true
+	return version, ok
 }
 
 // admit asks everybody who has a say whether the client may come in, in the

@@ -160,7 +160,7 @@ func keyProblem(key []byte) string {
 // refProblem keeps a guest from writing into the frame: a ref is pasted into
 // it as a JSON token.
 func refProblem(ref []byte) string {
-	if len(ref) > maxRef || len(ref) > 0 && !wire.Valid(ref) {
+	if refTooLong(ref) || len(ref) > 0 && !wire.Valid(ref) {
 		return "key is not a ref of this host"
 	}
 	return ""

@@ -139,11 +139,9 @@ const (
 	defaultDrainBatch    = 10_000
 	defaultDrainInterval = 2 * time.Second
 
-	// maxName bounds topics and events in bytes, as the one length byte of
+	// maxName bounds topics, events and refs in bytes, as the one length byte of
 	// Phoenix's binary frames does.
 	maxName = 255
-	// maxRef bounds refs likewise, with the quotes they have as JSON.
-	maxRef = maxName + 2
 	// maxPending bounds the timers, the subscriptions, the interceptions and
 	// the presences of a channel, each (SPEC.md section 8).
 	maxPending = 64

@@ -28,7 +28,7 @@ func (s *Socket) dispatch(m *wire.Message) {
 		s.reply(nil, m, wire.StatusOK, emptyObject)
 		return
 	}
-	if len(m.Ref) > maxRef || len(m.JoinRef) > maxRef {
+	if refTooLong(m.Ref) || refTooLong(m.JoinRef) {
 		s.reply(nil, m, wire.StatusError, reasonInvalidRef)
 		return
 	}
@@ -95,6 +95,15 @@ func (s *Socket) send(b *scratch, binary bool, err error) {
 		s.log.Error("message not sent", "code", "NOT_ENCODED", "err", err)
 	}
 	s.srv.release(b)
+}
+
+// refTooLong tells whether a ref, a JSON token, has more than the 255 bytes that
+// a binary frame can hold of it. A string goes there without its quotes.
+func refTooLong(ref []byte) bool {
+	if len(ref) > 0 && ref[0] == '"' {
+		return len(ref) > maxName+2
+	}
+	return len(ref) > maxName
 }
 
 func topicProblem(topic []byte) bool {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -22,7 +21,7 @@ func Test2_JoinLeaveAndEvents(t *testing.T) {
 
 	c.Send(`["11","2","room:term-2","new_msg",{"body":"hi!"}]`)
 	c.Expect(`["11","2","room:term-2","phx_reply",{"status":"ok","response":{}}]`)
-	c.Expect(`["11",null,"room:term-2","new_msg",{"body":"hi!","transport":":websocket"}]`)
+	c.Expect(`["11",null,"room:term-2","new_msg",{"body":"hi!","transport":"` + transportName() + `"}]`)
 
 	// terminate runs after the close, so what it pushes comes last (1.6).
 	c.Send(`["11","3","room:term-2","phx_leave",{}]`)
@@ -129,6 +128,7 @@ func TestKillIsACrash(t *testing.T) {
 }
 
 func TestDrainClosesWith1012(t *testing.T) {
+	webSocketOnly(t, "close codes: its clients find the port closed")
 	f := ownFixture(t, slog.New(slog.DiscardHandler))
 	with := hosttest.Dial(t, f.socketURL("/socket", ""), clientOptions())
 	with.Join("room:quiet-drain", "")
@@ -144,42 +144,22 @@ func TestDrainClosesWith1012(t *testing.T) {
 	}
 }
 
-// lockedBuffer is a log that several goroutines write.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // Phoenix filters the parameter password; a server that logs no parameters at
 // all needs no filter.
 func Test24_ParametersStayOutOfTheLog(t *testing.T) {
-	var log lockedBuffer
-	f := ownFixture(t, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	const secret = "hunter2"
-	c := hosttest.Dial(t, f.socketURL("/socket", "password="+secret), clientOptions())
+	c := connectTo(t, "/socket", "password="+secret)
 	c.Join("room:quiet-24", `{"password":"`+secret+`"}`)
 	c.Push("room:quiet-24", "echo", `{"password":"`+secret+`"}`)
 	c.Expect(reply("11", "2", "room:quiet-24", "ok", `{"password":"`+secret+`"}`))
 	c.Push("room:quiet-24", "boom", `{"password":"`+secret+`"}`)
 	c.Expect(`["11","11","room:quiet-24","phx_error",{"reason":"channel_crash"}]`)
-	hosttest.DialRefused(t, f.socketURL("/socket", "reject=true&password="+secret), clientOptions())
+	hosttest.DialRefused(t, fixtureOf(t).socketURL("/socket", "reject=true&password="+secret), clientOptions())
 	c.Send(`broken {"password":"` + secret + `"}`)
 	c.ExpectClose(1011)
-	text := log.String()
+	text := sharedLog.String()
 	if !strings.Contains(text, "room:quiet-24") {
-		t.Errorf("the log does not know of the crash:\n%s", text)
+		t.Error("the log does not know of the crash")
 	}
 	if strings.Contains(text, secret) {
 		t.Errorf("the log shows a parameter:\n%s", text)

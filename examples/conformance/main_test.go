@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -17,12 +18,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-// The fixture that all tests share, started by the first that asks for it. A
-// test that ends the server starts one of its own.
+// The fixture that all tests share, started by the first that asks for it, and
+// its log. A test that ends the server starts one of its own.
 var (
 	sharedOnce sync.Once
 	shared     *fixture
 	errShared  error
+	sharedLog  lockedBuffer
 )
 
 // clientKind is how the clients of the tests speak to the server. The suite is
@@ -35,6 +37,14 @@ func clientOptions() hosttest.Options {
 		V1:       strings.HasSuffix(*clientKind, "v1"),
 		LongPoll: polls(),
 	}
+}
+
+// transportName is how the fixture names the transport of the clients.
+func transportName() string {
+	if polls() {
+		return ":longpoll"
+	}
+	return ":websocket"
 }
 
 func polls() bool { return strings.HasPrefix(*clientKind, "poll") }
@@ -81,6 +91,24 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// lockedBuffer is a log that several goroutines write.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 func startTest(log *slog.Logger) (*fixture, error) {
 	return start(context.Background(), options{config: "aviary.toml", http: "127.0.0.1:0", ctl: "127.0.0.1:0", log: log})
 }
@@ -88,7 +116,9 @@ func startTest(log *slog.Logger) (*fixture, error) {
 // fixtureOf returns the shared fixture.
 func fixtureOf(t *testing.T) *fixture {
 	t.Helper()
-	sharedOnce.Do(func() { shared, errShared = startTest(slog.New(slog.DiscardHandler)) })
+	sharedOnce.Do(func() {
+		shared, errShared = startTest(slog.New(slog.NewTextHandler(&sharedLog, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	})
 	if errShared != nil {
 		t.Fatal(errShared)
 	}
@@ -120,7 +150,7 @@ func (f *fixture) socketURL(mount, query string) string {
 	return u
 }
 
-// connect opens a V2 connection on /socket of the shared fixture.
+// connect opens a connection on /socket of the shared fixture.
 func connect(t *testing.T) *hosttest.Client {
 	t.Helper()
 	return connectTo(t, "/socket", "")

@@ -20,6 +20,9 @@ func TestPhoenixJSPresence(t *testing.T) { judge(t, "js/presence.test.mjs") }
 
 func judge(t *testing.T, script string) {
 	t.Helper()
+	if *clientKind != "v2" {
+		t.Skip("phoenix.js is a client of its own")
+	}
 	node := tools.Node(t)
 	modules := tools.NodeModules(t, "js/package.json")
 	f := ownFixture(t, slog.New(slog.DiscardHandler))

@@ -38,10 +38,27 @@ func TestConnect(t *testing.T) {
 	}
 }
 
+// unknown is the connect_info where the mount shows no headers.
+const unknown = `{"transport":":websocket","x_headers":{},"sec_websocket_headers":{},"trace_context_headers":{},` +
+	`"user_agent":null,"auth_token":null,"peer_data":null,"uri":null,"static":null}`
+
+func TestConnectInfo(t *testing.T) {
+	g := aviarytest.New(t)
+	g.Connect("", `{":peer":"[::1]:80",":scheme":"http",":authority":"host.com",":path":"/socket/websocket?a=1","x-a":"1","sec-websocket-key":"k",`+
+		`"traceparent":"t","user-agent":"u",":auth_token":"secret"}`)
+	want := accepted(`{}`, `broadcast user_entered {"user":null}`, `push joined {"status":"connected","user_id":null,"connect_info":{"transport":":websocket",`+
+		`"x_headers":{"x-a":"1"},"sec_websocket_headers":{"sec-websocket-key":"k"},"trace_context_headers":{"traceparent":"t"},`+
+		`"user_agent":"u","auth_token":"secret","peer_data":{"address":"[::1]","port":80},`+
+		`"uri":{"scheme":"http","authority":{"host":"host.com","port":0},"path":"/socket/websocket","query":"a=1"},"static":null}}`)
+	if got := g.Join("exact", "").Last.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestJoin(t *testing.T) {
 	joined := func(user, entered string) string {
 		return accepted(`{}`, `broadcast user_entered {"user":`+entered+`}`,
-			`push joined {"status":"connected","user_id":`+user+`,"connect_info":{"transport":":websocket"}}`)
+			`push joined {"status":"connected","user_id":`+user+`,"connect_info":`+unknown+`}`)
 	}
 	for _, tt := range []struct{ topic, payload, want string }{
 		{"room:1", `{"user":"ada"}`, joined(`"7"`, `"ada"`)},
@@ -51,11 +68,14 @@ func TestJoin(t *testing.T) {
 		{"room:mybad", `{}`, `reply_error {"reason":"mybad"}`},
 		{"room:errstr", `{}`, `reply_error "denied"`},
 		{"room:reply", `[1]`, accepted(`{"hello":"world","got":[1]}`)},
+		{"room:echo", `[1]`, accepted(`[1]`)},
 		{"room:replybin", `{}`, accepted(`<09 08 07>`)},
 		{"room:quiet", `{}`, accepted(`{}`)},
 		{"room:quietly", `{}`, accepted(`{}`)},
 		{"pres:1", `{"name":"ada","meta":{"a":1}}`, lines(`reply ok {}`, `presence_track key=ada {"a":1}`, `presence_push`)},
 		{"custom:1", `{"action":"ok"}`, `reply ok {"action":"ok"}`},
+		{"food:1", ``, `reply ok {"pattern":"food*"}`},
+		{"foo:1", ``, `reply ok {"pattern":"foo*"}`},
 		{"custom:1", `{"action":"ignore"}`, `reply_error {"action":"ignore"}`},
 	} {
 		g := aviarytest.New(t)

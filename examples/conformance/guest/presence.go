@@ -37,21 +37,3 @@ func declarePresence(r *aviary.Route[tracked]) {
 		return c.Reply(aviary.Array()) // as Phoenix's get_by_key
 	})
 }
-
-func declareCustom(r *aviary.Route[aviary.None]) {
-	type context = aviary.Context[aviary.None]
-	r.Join(func(c *context, p aviary.Value) aviary.JoinResult {
-		action := p.Get("action").String()
-		answer := aviary.Object().Str("action", action)
-		switch action {
-		case "ok":
-			return c.Accept(answer)
-		case "ignore":
-			return c.Refuse(answer)
-		}
-		panic("custom join: " + action)
-	})
-	r.On("close", func(c *context, _ aviary.Value) aviary.Result {
-		return c.Stop(aviary.ReasonNormal, "close")
-	})
-}

@@ -9,14 +9,16 @@ import (
 
 // room is the state of a Room channel.
 type room struct {
-	UserID   string
-	Assigned string     // JSON text that "assign" left
-	Stashed  aviary.Ref // of the message that "stash" did not answer
-	Owed     []string   // refs of the messages that "async" has yet to answer, oldest first
+	UserID      string
+	ConnectInfo string     // JSON text of what connect knew of the client
+	Assigned    string     // JSON text that "assign" left
+	Stashed     aviary.Ref // of the message that "stash" did not answer
+	Owed        []string   // refs of the messages that "async" has yet to answer, oldest first
 }
 
 func (r *room) fields(f *aviary.Fields) {
 	f.Str("user_id", &r.UserID).
+		Str("connect_info", &r.ConnectInfo).
 		Str("k", &r.Assigned).
 		Ref("stashed", &r.Stashed).
 		Strs("owed", &r.Owed)
@@ -45,6 +47,8 @@ func joinRoom(c *context, p aviary.Value) aviary.JoinResult {
 		return c.Refuse(aviary.Text("denied"))
 	case "reply":
 		return c.Accept(aviary.Object().Str("hello", "world").Set("got", p))
+	case "echo":
+		return c.Accept(p)
 	case "replybin":
 		return c.Accept(aviary.Bytes([]byte{9, 8, 7}))
 	case "crash", "exit", "badret", "pushinjoin":
@@ -66,7 +70,7 @@ func afterJoin(c *context, p aviary.Value) {
 	c.Push("joined", aviary.Object().
 		Str("status", "connected").
 		Set("user_id", text(c.State().UserID)).
-		Set("connect_info", aviary.Object().Str("transport", transport(c))))
+		Set("connect_info", aviary.JSON(c.State().ConnectInfo)))
 }
 
 func leaveRoom(c *context, _ aviary.Reason) {

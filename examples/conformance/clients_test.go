@@ -1,0 +1,44 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestOtherClients runs the suite again with the other kinds of clients, each in
+// a process of its own, since a kind holds for all tests of a process. The
+// binary is the same one, so what it was built with, such as -race, is too.
+func TestOtherClients(t *testing.T) {
+	if *clientKind != "v2" {
+		t.Skip("this is one of them")
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{}
+	flag.Visit(func(f *flag.Flag) {
+		if slices.Contains([]string{"test.short", "test.shuffle"}, f.Name) {
+			args = append(args, fmt.Sprintf("-%s=%s", f.Name, f.Value))
+		}
+	})
+	if end, ok := t.Deadline(); ok {
+		args = append(args, "-test.timeout="+time.Until(end).String())
+	}
+	for _, kind := range []string{"v1", "poll-v2", "poll-v1"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), exe, append([]string{"-client=" + kind}, args...)...)
+			out, err := cmd.CombinedOutput()
+			t.Logf("%s", out)
+			if err != nil {
+				t.Errorf("%v: %v", cmd.Args, err)
+			}
+		})
+	}
+}

@@ -27,6 +27,11 @@ const (
 // the rest either (long_poll.ex, CVE-2026-32689).
 const maxBatch = 100
 
+// maxBatchBody bounds the body of a POST, in bytes, as Phoenix does: what
+// phoenix.js puts into one request is a hundred messages, however long they are
+// (long_poll.ex, Plug.Conn.read_body).
+const maxBatchBody = 8_000_000
+
 // headerPollToken carries the token of a session; older clients send the
 // parameter token.
 const headerPollToken = "X-Phoenix-Longpoll-Token"

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -117,6 +118,7 @@ func newHTTPServer(h fasthttp.RequestHandler) *fasthttp.Server {
 		WriteTimeout:          10 * time.Second,
 		IdleTimeout:           60 * time.Second,
 		MaxRequestBodySize:    maxBody,
+		HeaderReceived:        requestLimits,
 		KeepHijackedConns:     true,
 		NoDefaultServerHeader: true,
 		CloseOnShutdown:       true,
@@ -128,7 +130,7 @@ func newHTTPServer(h fasthttp.RequestHandler) *fasthttp.Server {
 // badRequest answers what is not even a request, or too large a one.
 func badRequest(ctx *fasthttp.RequestCtx, err error) {
 	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
-		apiError(ctx, fasthttp.StatusRequestEntityTooLarge, "TOO_LARGE", fmt.Sprintf("the body is over %d bytes", maxBody))
+		apiError(ctx, fasthttp.StatusRequestEntityTooLarge, "TOO_LARGE", fmt.Sprintf("the body is over %d bytes", bodyLimit(&ctx.Request.Header)))
 		return
 	}
 	apiError(ctx, fasthttp.StatusBadRequest, "BAD_REQUEST", "not an HTTP request")
@@ -136,6 +138,18 @@ func badRequest(ctx *fasthttp.RequestCtx, err error) {
 
 // maxBody bounds the body of a request, in bytes.
 const maxBody = 1 << 20
+
+func requestLimits(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	return fasthttp.RequestConfig{MaxRequestBodySize: bodyLimit(h)}
+}
+
+func bodyLimit(h *fasthttp.RequestHeader) int {
+	path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
+	if h.IsPost() && bytes.HasSuffix(path, []byte(pathLongPoll)) {
+		return maxBatchBody
+	}
+	return maxBody
+}
 
 // discard keeps fasthttp's notes on broken client connections out of the log.
 type discard struct{}

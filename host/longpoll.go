@@ -61,7 +61,7 @@ func (s *Server) longPoll(v *visitor) {
 // none that lives. That a session was made is said with 410.
 func (s *Server) pollGet(v *visitor) {
 	if p := s.pollSession(v); p != nil {
-		status, messages := p.poll(nil)
+		status, messages := p.poll(func() bool { return hungUp(v.ctx.Conn()) })
 		answerPoll(v.ctx, status, p.token, messages)
 		return
 	}
@@ -121,16 +121,23 @@ func (s *Server) pollSession(v *visitor) *pollSession {
 	return p
 }
 
-// pollFrames splits a body: with the content type of a batch, and exactly that,
-// into lines, of which those that do not begin with [ are binary frames in
-// base64; else the body is one text frame. Empty lines are passed over. A line
-// that is not base64 refuses them all, so that the client can send them again.
+// pollFrames reads a body: with the content type of a batch, and exactly that,
+// as lines, else as one text frame.
 func pollFrames(ctx *fasthttp.RequestCtx) (frames []postFrame, problem string) {
-	body := ctx.PostBody()
+	body := bytes.Clone(ctx.PostBody()) // the frames are views into it
 	if string(ctx.Request.Header.ContentType()) != "application/x-ndjson" {
-		return []postFrame{{data: bytes.Clone(body)}}, ""
+		return []postFrame{{data: body}}, ""
 	}
+	return splitBatch(body)
+}
+
+// splitBatch splits a batch into its lines, of which those that do not begin with
+// [ are binary frames in base64. Empty lines are passed over. A line that is not
+// base64 refuses them all, so that the client can send them again.
+func splitBatch(body []byte) (frames []postFrame, problem string) {
+	number := 0
 	for line := range bytes.Lines(body) {
+		number++
 		line = bytes.TrimRight(line, "\r\n")
 		switch {
 		case len(line) == 0:
@@ -138,13 +145,13 @@ func pollFrames(ctx *fasthttp.RequestCtx) (frames []postFrame, problem string) {
 		case len(frames) == maxBatch:
 			return frames, ""
 		case line[0] == '[':
-			frames = append(frames, postFrame{data: bytes.Clone(line)})
+			frames = append(frames, postFrame{data: line})
 			continue
 		}
 		data := make([]byte, base64.StdEncoding.DecodedLen(len(line)))
 		n, err := base64.StdEncoding.Decode(data, line)
 		if err != nil {
-			return nil, "line " + strconv.Itoa(len(frames)+1) + " is neither a JSON array nor base64: " + err.Error()
+			return nil, "line " + strconv.Itoa(number) + " is neither a JSON array nor base64: " + err.Error()
 		}
 		frames = append(frames, postFrame{data: data[:n], binary: true})
 	}
@@ -161,5 +168,5 @@ func answerPoll(ctx *fasthttp.RequestCtx, status pollStatus, token string, messa
 	}
 	ctx.SetContentType("application/json; charset=utf-8")
 	ctx.Response.Header.Set("Cache-Control", "no-store") // the address is the same for all sessions
-	ctx.SetBody(append(body, '}'))
+	ctx.Response.SetBodyRaw(append(body, '}'))
 }

@@ -31,7 +31,7 @@ type Socket struct {
 	log       *slog.Logger
 
 	idSub *pubsub.Subscription[*Fanout] // of idTopic, from arrive to depart
-	leave func()                        // gives back what was counted for the connection
+	leave func()                        // gives back what was counted for the connection; nil for nothing
 
 	// away counts the callbacks and other waits of the socket's channels. While
 	// there are any, the goroutine that reads may take long to come back.
@@ -100,7 +100,7 @@ func newSocket(srv *Server, m *Mount, c *connected) *Socket {
 // Whoever called it calls depart in the end.
 func (s *Socket) arrive() bool {
 	if !s.srv.enter(s) {
-		s.leave()
+		s.giveBack()
 		return false
 	}
 	if s.idTopic != "" {
@@ -113,8 +113,15 @@ func (s *Socket) depart() {
 	if s.idSub != nil {
 		s.idSub.Cancel()
 	}
-	s.leave()
+	s.giveBack()
 	s.srv.exit(s)
+}
+
+// giveBack tells that the connection does not count any more.
+func (s *Socket) giveBack() {
+	if s.leave != nil {
+		s.leave()
+	}
 }
 
 // receive takes one message from the link, on the goroutine that reads. The

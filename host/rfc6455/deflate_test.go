@@ -292,8 +292,8 @@ func TestDeflateParameters(t *testing.T) {
 		t.Run(c.title(), func(t *testing.T) {
 			client, d, _ := s.dialDeflate(t, overTCP(), offer)
 			for k, kind := range corpora() {
-				for n := range 60 {
-					payload := kind.make(n*n*20, n*(k+1))
+				for n := range 30 {
+					payload := kind.make(n*n*40, n*(k+1))
 					client.write(build(fin|rsv1|opText, d.deflate(echoText(payload))))
 					client.want(echoed(payload))
 				}

@@ -1,6 +1,11 @@
 package host
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+)
 
 // endpoint is one path that clients connect to: a mount's path and the name of
 // the transport. Segments of it that begin with a colon stand for any text
@@ -51,13 +56,21 @@ func (all *endpoints) add(e *endpoint, path string) {
 	all.exact[path] = e
 }
 
-// find returns the endpoint of a path and the values of its variables; nil if
-// there is none. Of several with variables the one that was declared first wins.
-func (all *endpoints) find(path string) (*endpoint, []pathVar) {
-	if e := all.exact[path]; e != nil || len(all.others) == 0 {
+// find returns the endpoint that a request is for and the values of its
+// variables; nil if there is none. Of several with variables the one that was
+// declared first wins. Escapes are undone segment by segment, so that a value
+// may hold a slash.
+func (all *endpoints) find(u *fasthttp.URI) (*endpoint, []pathVar) {
+	if e := all.exact[string(u.Path())]; e != nil || len(all.others) == 0 {
 		return e, nil
 	}
-	segments := strings.Split(path, "/")
+	segments := strings.Split(string(u.PathOriginal()), "/")
+	for i := range segments {
+		var err error
+		if segments[i], err = url.PathUnescape(segments[i]); err != nil {
+			return nil, nil
+		}
+	}
 	for _, e := range all.others {
 		if vars, ok := e.match(segments); ok {
 			return e, vars

@@ -3,6 +3,8 @@ package host
 import (
 	"fmt"
 	"testing"
+
+	"github.com/valyala/fasthttp"
 )
 
 func TestEndpoints(t *testing.T) {
@@ -29,8 +31,12 @@ func TestEndpoints(t *testing.T) {
 		{"", "none"},
 		{"/", "none"},
 	} {
+		var u fasthttp.URI
+		if err := u.Parse(nil, []byte("http://host"+tt.path)); err != nil {
+			t.Fatal(err)
+		}
 		got := "none"
-		if e, vars := all.find(tt.path); e != nil {
+		if e, vars := all.find(&u); e != nil {
 			poll := ""
 			if e.longPoll {
 				poll = "poll "

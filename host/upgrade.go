@@ -17,7 +17,7 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 // handleHTTP answers every request on the public port.
 func (s *Server) handleHTTP(ctx *fasthttp.RequestCtx) {
-	e, vars := s.endpoints.find(string(ctx.Path()))
+	e, vars := s.endpoints.find(ctx.URI())
 	if e == nil {
 		s.servePage(ctx)
 		return

@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/aviary-host/aviary/abi"
@@ -122,5 +123,23 @@ func TestClientGoneDuringAJoin(t *testing.T) {
 	close(g.gate)
 	if why := <-ended; why != abi.ReasonClosed {
 		t.Errorf("terminated with %s, want %s", why, abi.ReasonClosed)
+	}
+}
+
+// TestReplacedJoinsAreBounded: a client that joins again and again, faster than
+// its joins are answered, is refused in the end.
+func TestReplacedJoinsAreBounded(t *testing.T) {
+	g, s := startGated(t)
+	c := s.dial(t)
+	for range 4 { // one that runs, and three that wait to be the next
+		c.SendJoin("slow", "")
+	}
+	<-g.running
+	_, ref := c.SendJoin("slow", "")
+	c.Expect(fmt.Sprintf(`["15",%q,"slow","phx_reply",{"status":"error","response":{"reason":"too many channels joined"}}]`, ref))
+	close(g.gate)
+	c.Drop()
+	if log := s.log.String(); !strings.Contains(log, "key=mount.max_channels") {
+		t.Errorf("the log does not name the limit:\n%s", log)
 	}
 }

@@ -185,20 +185,27 @@ func (s *Socket) channel(topic string) *Channel {
 
 // enter makes c the channel of its topic, which messages are routed to from
 // here on, and returns the one that it replaces. It refuses c when there are too
-// many: the one that is replaced does not count (socket.ex).
+// many: the one that is replaced does not count (socket.ex). Those that have not
+// ended yet count for themselves, or a client could have any number of joins
+// under way by joining one topic again and again.
 func (s *Socket) enter(c *Channel) (old *Channel, ok bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	old = s.channels[c.topic]
-	s.withdrawLocked(old)
-	if len(s.channels) >= s.mount.MaxChannels {
-		s.breached(limitMaxChannels, "limit", s.mount.MaxChannels)
-		if !s.meter.limits.logsOnly(limitMaxChannels) {
-			return old, false
-		}
+	others := len(s.channels)
+	if old != nil {
+		others--
 	}
-	s.channels[c.topic] = c
-	return old, true
+	over := max(others+1, len(s.ending)) > s.mount.MaxChannels
+	ok = !over || s.meter.limits.logsOnly(limitMaxChannels)
+	if ok {
+		s.withdrawLocked(old)
+		s.channels[c.topic] = c
+	}
+	s.mu.Unlock()
+	if over {
+		s.breached(limitMaxChannels, "limit", s.mount.MaxChannels)
+	}
+	return old, ok
 }
 
 // withdraw takes c out of the channels that messages are routed to. It comes

@@ -76,7 +76,7 @@ type Mount struct {
 	// ConnectPlugin names it in logs.
 	ConnectPlugin string
 
-	MaxChannels  int           // channels of one socket, and of those that are ending as many again; 0 means 100
+	MaxChannels  int           // channels of one socket, and of those that are ending as many again, 32 at least; 0 means 100
 	IdleTimeout  time.Duration // of a silent client, then it is closed with 1002; 0 means 60 s
 	MaxFrame     int           // bytes of a message from a client, else it is closed with 1009; 0 means 64 KiB
 	QueueBytes   int           // bytes waiting for a client that does not read, then it is cut off; 0 means 1 MiB

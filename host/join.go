@@ -51,7 +51,6 @@ func (c *Channel) join(j *joining) {
 	}
 	if !c.accepted(j) {
 		c.closeMail()
-		c.withdraw()
 		c.socket.forget(c)
 		return
 	}
@@ -76,12 +75,12 @@ func (c *Channel) accepted(j *joining) bool {
 	}
 	if err != nil {
 		c.logFailure(abi.CallbackJoin, err)
-		c.replyJoin(j, wire.StatusError, &abi.Response{Payload: reasonJoinCrashed})
+		c.refuseJoin(j, &abi.Response{Payload: reasonJoinCrashed})
 		return false
 	}
 	if resp.Result == abi.ResultReplyError {
 		c.apply(resp, nil)
-		c.replyJoin(j, wire.StatusError, resp)
+		c.refuseJoin(j, resp)
 		return false
 	}
 	c.state, c.stateVersion = bytes.Clone(c.socket.seed), c.socket.seedVer
@@ -93,6 +92,13 @@ func (c *Channel) accepted(j *joining) bool {
 	})
 	c.apply(resp, nil)
 	return true
+}
+
+// refuseJoin answers a join that comes to nothing. Whoever has read the answer
+// finds the topic and its place free, and nothing on the topic is answered in
+// front of it.
+func (c *Channel) refuseJoin(j *joining, resp *abi.Response) {
+	c.socket.withdraw(c, func() { c.replyJoin(j, wire.StatusError, resp) })
 }
 
 // replyJoin answers a join. The close frame of the channel that it replaced

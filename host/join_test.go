@@ -33,7 +33,7 @@ func (g *gatedJoin) join(req *abi.Request, resp *abi.Response) error {
 }
 
 func startGated(t *testing.T) (*gatedJoin, *server) {
-	g := &gatedJoin{running: make(chan struct{}, 10), gate: make(chan struct{})}
+	g := &gatedJoin{running: make(chan struct{}, 100), gate: make(chan struct{})}
 	return g, start(t, &script{join: g.join, in: steps{"echo": echo}}, host.Mount{MaxChannels: 2})
 }
 
@@ -131,15 +131,43 @@ func TestClientGoneDuringAJoin(t *testing.T) {
 func TestReplacedJoinsAreBounded(t *testing.T) {
 	g, s := startGated(t)
 	c := s.dial(t)
-	for range 4 { // one that runs, and three that wait to be the next
+	for range 34 { // one that runs, and those that wait to be the next
 		c.SendJoin("slow", "")
 	}
 	<-g.running
-	_, ref := c.SendJoin("slow", "")
-	c.Expect(fmt.Sprintf(`["15",%q,"slow","phx_reply",{"status":"error","response":{"reason":"too many channels joined"}}]`, ref))
+	join, ref := c.SendJoin("slow", "")
+	c.Expect(fmt.Sprintf(`[%q,%q,"slow","phx_reply",{"status":"error","response":{"reason":"too many channels joined"}}]`, join, ref))
 	close(g.gate)
 	c.Drop()
 	if log := s.log.String(); !strings.Contains(log, "key=mount.max_channels") {
 		t.Errorf("the log does not name the limit:\n%s", log)
+	}
+}
+
+// TestARefusedJoinLeavesNothingBehind: whoever has read the answer finds its
+// place free.
+func TestARefusedJoinLeavesNothingBehind(t *testing.T) {
+	for name, refuse := range map[string]func(*abi.Request, *abi.Response) error{
+		"refused": func(_ *abi.Request, resp *abi.Response) error {
+			resp.Result = abi.ResultReplyError
+			return nil
+		},
+		"crashed": fail,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, &script{join: func(req *abi.Request, resp *abi.Response) error {
+				if string(req.Topic) == "no" {
+					return refuse(req, resp)
+				}
+				return accept(req, resp)
+			}}, host.Mount{MaxChannels: 1})
+			c := s.dial(t)
+			for range 300 {
+				join, ref := c.SendJoin("no", "")
+				c.Expect(fmt.Sprintf(`[%q,%q,"no","phx_reply",{"status":"error","response":"<any>"}]`, join, ref))
+				c.Join("yes", "")
+				c.Leave("yes")
+			}
+		})
 	}
 }

@@ -199,7 +199,7 @@ func (c *Channel) finish(why abi.Reason, last func()) {
 
 // withdraw takes the channel out of those that messages are routed to.
 func (c *Channel) withdraw() {
-	c.socket.withdraw(c)
+	c.socket.withdraw(c, nil)
 	if c.counted {
 		c.counted = false
 		c.socket.srv.stats.channels.Add(-1)

@@ -183,6 +183,10 @@ func (s *Socket) channel(topic string) *Channel {
 	return s.channels[topic]
 }
 
+// minEnding is how many channels of a socket may be ending, however few it may
+// have: a client that has read of an end need not know how long it takes.
+const minEnding = 32
+
 // enter makes c the channel of its topic, which messages are routed to from
 // here on, and returns the one that it replaces. It refuses c when there are too
 // many: the one that is replaced does not count (socket.ex). Those that have not
@@ -195,7 +199,7 @@ func (s *Socket) enter(c *Channel) (old *Channel, ok bool) {
 	if old != nil {
 		others--
 	}
-	over := max(others+1, len(s.ending)) > s.mount.MaxChannels
+	over := others >= s.mount.MaxChannels || len(s.ending) > max(s.mount.MaxChannels, minEnding)
 	ok = !over || s.meter.limits.logsOnly(limitMaxChannels)
 	if ok {
 		s.withdrawLocked(old)
@@ -210,11 +214,15 @@ func (s *Socket) enter(c *Channel) (old *Channel, ok bool) {
 
 // withdraw takes c out of the channels that messages are routed to. It comes
 // before the frame that tells the client of the end: whoever has read that
-// frame finds the topic free, even while terminate still runs (socket.ex).
-func (s *Socket) withdraw(c *Channel) {
+// frame finds the topic free, even while terminate still runs (socket.ex). then,
+// if not nil, runs before another message is routed; it must only enqueue.
+func (s *Socket) withdraw(c *Channel, then func()) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.withdrawLocked(c)
-	s.mu.Unlock()
+	if then != nil {
+		then()
+	}
 }
 
 func (s *Socket) withdrawLocked(c *Channel) {

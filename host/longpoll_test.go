@@ -381,6 +381,20 @@ func TestPollAnswersWhileAMessageIsHandled(t *testing.T) {
 	p.expect(reply("11", "2", "t", `{}`))
 }
 
+// TestPollTokenOfAnotherServer: it is worth as much as none.
+func TestPollTokenOfAnotherServer(t *testing.T) {
+	mount := host.Mount{LongPoll: true}
+	here, there := start(t, &script{}, mount).poller(t), start(t, &script{}, mount).poller(t)
+	foreign := there.token
+	there.token = here.token
+	if a := there.post(`[null,"1","phoenix","heartbeat",{}]`); a.Status != http.StatusGone {
+		t.Errorf("POST: status %d, want 410", a.Status)
+	}
+	if a := there.get(); a.Status != http.StatusGone || a.Token == "" || a.Token == here.token || a.Token == foreign {
+		t.Errorf("GET: %+v, want a session", a)
+	}
+}
+
 // TestPollConnectSeesTheRequest is for cases 92 to 95: what connect sees of a
 // client that polls is what it sees of one on a WebSocket.
 func TestPollConnectSeesTheRequest(t *testing.T) {

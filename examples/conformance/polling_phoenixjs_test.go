@@ -21,7 +21,7 @@ func TestPhoenixJSPolling(t *testing.T) {
 	}
 	node := tools.Node(t)
 	modules := tools.NodeModules(t, "js/package.json")
-	f, restarted := ownFixture(t, slog.New(slog.DiscardHandler)), ownFixture(t, slog.New(slog.DiscardHandler))
+	f, restarted := fixtureOf(t), ownFixture(t, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	// phoenix.js leaves the timeout of each request running, which would keep node.

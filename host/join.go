@@ -51,7 +51,7 @@ func (c *Channel) join(j *joining) {
 	}
 	if !c.accepted(j) {
 		c.closeMail()
-		c.withdraw()
+		c.withdraw(nil)
 		c.socket.forget(c)
 		return
 	}

@@ -114,18 +114,25 @@ func (f *Fanout) encoded(c codec) *encoded {
 	return &e.encoded
 }
 
+// encode writes the message behind the room for the longest header, so that
+// message and frame are one piece of memory.
 func (f *Fanout) encode(c codec, e *encoded) {
-	p := wire.Push{Topic: wire.AppendQuoted(make([]byte, 0, len(f.topic)+2), f.topic), Event: f.event, Payload: f.payload}
-	var text []byte
+	const around = 64 // what a serializer has besides these three
+	buf := make([]byte, maxFrameHeader, maxFrameHeader+len(f.topic)+len(f.event)+len(f.payload)+around)
+	var topic [maxName + 2]byte
+	p := wire.Push{Topic: wire.AppendQuoted(topic[:0], f.topic), Event: f.event, Payload: f.payload}
 	if f.binary {
 		// Topic and event were checked when the broadcast was made, so that they
 		// fit their one byte of length.
-		text, _ = wire.V2{}.AppendBinaryBroadcast(nil, &p)
+		buf, _ = wire.V2{}.AppendBinaryBroadcast(buf, &p)
 	} else {
-		text, _ = c.appendPush(nil, &p, false) // text fits anything
+		buf, _ = c.appendPush(buf, &p, false) // text fits anything
 	}
-	frame := appendFrame(make([]byte, 0, len(text)+maxFrameHeader), opCode(f.binary), text)
-	e.op, e.text, e.frame = opCode(f.binary), frame[len(frame)-len(text):], frame
+	e.op, e.text = opCode(f.binary), buf[maxFrameHeader:]
+	var room [maxFrameHeader]byte
+	head := appendFrameHeader(room[:0], e.op, len(e.text))
+	e.frame = buf[maxFrameHeader-len(head):]
+	copy(e.frame, head)
 }
 
 func opCode(binary bool) ws.OpCode {

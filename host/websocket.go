@@ -143,17 +143,25 @@ func (w *webSocket) consume(b []byte) (used, need int, err error) {
 	for !w.frames.broken {
 		n, need, err := w.frames.read(b[used:], w)
 		used += n
-		var ce *closeError
-		if !errors.As(err, &ce) {
+		if err == nil || !w.refuse(err) {
 			return used, need, err
 		}
-		if w.closing.Load() {
-			continue // has been told; a log line for each bad frame would let it fill the log
-		}
+	}
+	return len(b), 0, nil
+}
+
+// refuse closes the socket for what its client must not send; false when err is
+// about something else.
+func (w *webSocket) refuse(err error) bool {
+	var ce *closeError
+	if !errors.As(err, &ce) {
+		return false
+	}
+	if !w.closing.Load() { // else it has been told; a line for each bad frame would let it fill the log
 		w.log.Info("client refused", "code", "PROTOCOL", "close", int(ce.code), "reason", ce.reason)
 		w.close(ce.code, ce.reason, abi.ReasonClosed)
 	}
-	return len(b), 0, nil
+	return true
 }
 
 // survives decides about a failed read. A deadline that has passed closes an
@@ -219,22 +227,25 @@ func (w *webSocket) windDown() error {
 
 // message takes one message from the frame reader.
 func (w *webSocket) message(op ws.OpCode, payload []byte) error {
-	err := w.receive(payload, op == ws.OpBinary)
-	var over *excess
-	switch {
-	case errors.As(err, &over):
-		return &closeError{ws.StatusPolicyViolation, over.Error()}
-	case err != nil: // it has been logged
-		return &closeError{ws.StatusInternalServerError, ""}
+	if err := w.receive(payload, op == ws.OpBinary); err != nil {
+		return closeFor(err)
 	}
 	return nil
 }
 
+// closeFor returns how the socket is closed for an error of receive.
+func closeFor(err error) *closeError {
+	var over *excess
+	if errors.As(err, &over) {
+		return &closeError{ws.StatusPolicyViolation, over.Error()}
+	}
+	return &closeError{ws.StatusInternalServerError, ""} // it has been logged
+}
+
 // control takes one control frame from the frame reader (RFC 6455 section 5.5).
 func (w *webSocket) control(op ws.OpCode, payload []byte) error {
-	var over *excess
-	if err := w.overFrames(); op != ws.OpClose && errors.As(err, &over) {
-		return &closeError{ws.StatusPolicyViolation, over.Error()}
+	if err := w.overFrames(); err != nil && op != ws.OpClose {
+		return closeFor(err)
 	}
 	switch op {
 	case ws.OpPing:

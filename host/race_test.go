@@ -1,0 +1,6 @@
+//go:build race
+
+package host
+
+// raceEnabled: see norace_test.go.
+const raceEnabled = true

@@ -55,6 +55,10 @@ type Server struct {
 	draining atomic.Bool
 	stats    stats
 
+	// handshakes are the clients that were let in and have no socket yet: by
+	// net.Conn, *connected.
+	handshakes sync.Map
+
 	scratch sync.Pool // of *scratch
 	buffers sync.Pool // of *[]byte
 	flates  flates
@@ -106,6 +110,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s.http = newHTTPServer(s.handleHTTP)
+	s.http.ConnState = s.connState
 	s.internal = newHTTPServer(s.handleInternal)
 	return s, nil
 }

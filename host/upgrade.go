@@ -79,7 +79,24 @@ func (s *Server) upgrade(v *visitor) {
 			h.Set("Sec-WebSocket-Extensions", answer)
 		}
 	}
-	ctx.Hijack(func(conn net.Conn) { s.adopt(v.mount, conn, c) })
+	key := ctx.Conn()
+	s.handshakes.Store(key, c)
+	ctx.Hijack(func(conn net.Conn) {
+		s.handshakes.Delete(key)
+		s.adopt(v.mount, conn, c)
+	})
+}
+
+// connState gives back what was counted for a client whose connection has ended
+// before the answer to its handshake was written: then fasthttp does not call
+// the function that makes its socket.
+func (s *Server) connState(conn net.Conn, state fasthttp.ConnState) {
+	if state != fasthttp.StateClosed {
+		return
+	}
+	if c, ok := s.handshakes.LoadAndDelete(conn); ok {
+		c.(*connected).leave()
+	}
 }
 
 // negotiate looks at the subprotocols that the client offers, of which one may

@@ -313,6 +313,16 @@ func (c *Channel) unsubscribe(topic string) {
 	}
 }
 
+// interceptFrom makes the interceptions of a join's answer happen, which are in
+// force before the first broadcast comes. The other effects follow the reply.
+func (c *Channel) interceptFrom(r *abi.Response) {
+	for i := range r.Effects {
+		if e := &r.Effects[i]; e.Kind == abi.EffectIntercept {
+			c.intercept(string(e.Event), !e.Off)
+		}
+	}
+}
+
 // intercept replaces the set that Deliver reads.
 func (c *Channel) intercept(event string, on bool) {
 	next := map[string]bool{}

@@ -87,6 +87,7 @@ func (c *Channel) accepted(j *joining) bool {
 	c.setState(resp)
 	c.counted = true
 	c.socket.srv.stats.channels.Add(1)
+	c.interceptFrom(resp)
 	c.sub = c.socket.srv.pubsub.Subscribe(c.topic, c, func() {
 		c.replyJoin(j, wire.StatusOK, resp)
 	})

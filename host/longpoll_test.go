@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -378,4 +379,66 @@ func TestPollAnswersWhileAMessageIsHandled(t *testing.T) {
 		t.Errorf("the POST got %d", status)
 	}
 	p.expect(reply("11", "2", "t", `{}`))
+}
+
+// TestPollTokenOfAnotherServer: it is worth as much as none.
+func TestPollTokenOfAnotherServer(t *testing.T) {
+	mount := host.Mount{LongPoll: true}
+	here, there := start(t, &script{}, mount).poller(t), start(t, &script{}, mount).poller(t)
+	foreign := there.token
+	there.token = here.token
+	if a := there.post(`[null,"1","phoenix","heartbeat",{}]`); a.Status != http.StatusGone {
+		t.Errorf("POST: status %d, want 410", a.Status)
+	}
+	if a := there.get(); a.Status != http.StatusGone || a.Token == "" || a.Token == here.token || a.Token == foreign {
+		t.Errorf("GET: %+v, want a session", a)
+	}
+}
+
+// TestPollConnectSeesTheRequest is for cases 92 to 95: what connect sees of a
+// client that polls is what it sees of one on a WebSocket.
+func TestPollConnectSeesTheRequest(t *testing.T) {
+	type request struct {
+		transport       abi.Transport
+		params, headers string
+	}
+	seen := make(chan request, 1)
+	s := start(t, &script{connect: func(req *abi.Request, resp *abi.Response) error {
+		seen <- request{req.Transport, string(req.Params), string(req.Headers)}
+		resp.Result = abi.ResultReply
+		return nil
+	}}, host.Mount{LongPoll: true, AuthToken: true, Headers: []string{"x-*", "traceparent", "user-agent", ":path", ":authority", ":scheme", ":peer"}})
+	p := &session{t: t, url: strings.Replace(strings.Replace(s.url, "ws://", "http://", 1), "/websocket", "/longpoll", 1) + "&user_id=5"}
+	p.http = http.Client{Timeout: hosttest.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	req, err := http.NewRequest(http.MethodGet, p.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"X-Application": "Phoenix", "Traceparent": "00-0af7", "Tracestate": "not allowed", "User-Agent": "test", "X-Phoenix-AuthToken": "secret",
+	} {
+		req.Header.Set(name, value)
+	}
+	if a, err := hosttest.Poll(&p.http, req); err != nil || a.Status != http.StatusGone {
+		t.Fatalf("got %+v %v, want a session", a, err)
+	}
+	got := <-seen
+	var headers map[string]string
+	if err := json.Unmarshal([]byte(got.headers), &headers); err != nil {
+		t.Fatal(err)
+	}
+	if peer := headers[":peer"]; !strings.HasPrefix(peer, "127.0.0.1:") {
+		t.Errorf(":peer is %q", peer)
+	}
+	delete(headers, ":peer")
+	want := map[string]string{
+		":auth_token": "secret", ":path": "/socket/longpoll?vsn=2.0.0&user_id=5", ":authority": p.host(), ":scheme": "http",
+		"x-application": "Phoenix", "traceparent": "00-0af7", "user-agent": "test", "x-phoenix-authtoken": "secret",
+	}
+	if !maps.Equal(headers, want) {
+		t.Errorf("headers %v, want %v", headers, want)
+	}
+	if got.transport != abi.TransportLongPoll || got.params != `{"user_id":"5","vsn":"2.0.0"}` {
+		t.Errorf("transport %s, params %s", got.transport, got.params)
+	}
 }

@@ -40,7 +40,7 @@ type mail struct {
 type mailbox struct {
 	mu     sync.Mutex
 	room   sync.Cond // signalled when mail is taken, and at the end
-	urgent *mail // comes before queue
+	urgent *mail     // comes before queue
 	queue  []mail
 	bytes  int // of the mail in queue
 	busy   bool

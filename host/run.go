@@ -112,9 +112,10 @@ func (c *Channel) settle() {
 
 func (c *Channel) runLeave(ref []byte) {
 	c.sub.Cancel()
-	c.withdraw()
-	c.sendReply(ref, wire.StatusOK, emptyObject, false)
-	c.sendClose()
+	c.withdraw(func() {
+		c.sendReply(ref, wire.StatusOK, emptyObject, false)
+		c.sendClose()
+	})
 	c.terminate(abi.ReasonLeft, "")
 	c.finish(abi.ReasonLeft, nil)
 }
@@ -126,8 +127,7 @@ func (c *Channel) runEnd(why abi.Reason, text string) {
 	switch why {
 	case abi.ReasonNormal, abi.ReasonShutdown:
 		c.sub.Cancel()
-		c.withdraw()
-		c.sendClose()
+		c.withdraw(c.sendClose)
 		c.terminate(why, text)
 		c.finish(why, nil)
 	case abi.ReasonError:
@@ -188,22 +188,20 @@ func (c *Channel) finish(why abi.Reason, last func()) {
 		sub.Cancel()
 	}
 	c.timers.stop()
-	c.withdraw()
-	if last != nil {
-		last()
-	}
+	c.withdraw(last)
 	c.socket.srv.presence.UntrackAll(c.owner)
 	c.closeMail()
 	c.socket.forget(c)
 }
 
-// withdraw takes the channel out of those that messages are routed to.
-func (c *Channel) withdraw() {
-	c.socket.withdraw(c, nil)
+// withdraw takes the channel out of those that messages are routed to, and sends
+// what last does.
+func (c *Channel) withdraw(last func()) {
 	if c.counted {
 		c.counted = false
 		c.socket.srv.stats.channels.Add(-1)
 	}
+	c.socket.withdraw(c, last)
 }
 
 // closeMail takes no more mail, and answers what the client had sent.

@@ -124,6 +124,15 @@ func effects(list ...abi.Effect) func(*abi.Request, *abi.Response) error {
 	}
 }
 
+// answered does the same and replies, so that a test can wait for it: silence
+// on the socket says nothing of an event that waits behind a running callback.
+func answered(list ...abi.Effect) func(*abi.Request, *abi.Response) error {
+	return func(_ *abi.Request, resp *abi.Response) error {
+		resp.Result, resp.Effects = abi.ResultReply, append(resp.Effects, list...)
+		return nil
+	}
+}
+
 func push(event, payload string) abi.Effect {
 	return abi.Effect{Kind: abi.EffectPush, Event: []byte(event), Payload: []byte(payload)}
 }

@@ -212,16 +212,17 @@ func (s *Socket) enter(c *Channel) (old *Channel, ok bool) {
 	return old, ok
 }
 
-// withdraw takes c out of the channels that messages are routed to. It comes
-// before the frame that tells the client of the end: whoever has read that
-// frame finds the topic free, even while terminate still runs (socket.ex). then,
-// if not nil, runs before another message is routed; it must only enqueue.
-func (s *Socket) withdraw(c *Channel, then func()) {
+// withdraw takes c out of the channels that messages are routed to, then has it
+// tell its client of the end. Whoever has read that finds the topic free, even
+// while terminate still runs (socket.ex), and no join of the topic gets between
+// the two: a client of serializer 1.0.0 could not tell that the end is not its.
+// last may be nil; it only queues.
+func (s *Socket) withdraw(c *Channel, last func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.withdrawLocked(c)
-	if then != nil {
-		then()
+	if last != nil {
+		last()
 	}
 }
 

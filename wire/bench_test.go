@@ -58,7 +58,16 @@ func BenchmarkDecodeV1(b *testing.B) {
 }
 
 func BenchmarkDecodeBinary(b *testing.B) {
-	frame := append([]byte("\x00\x01\x01\x06\x07"+"1"+"2"+"room:1"+"new_msg"), make([]byte, 1<<10)...)
+	text := `"` + strings.Repeat("x", 1<<10-2) + `"`
+	for name, frame := range map[string]string{
+		"push":           "\x00\x01\x01\x06\x07" + "1" + "2" + "room:1" + "new_msg" + text,
+		"user broadcast": "\x03\x01\x01\x06\x07\x00\x01" + "1" + "2" + "room:1" + "new_msg" + text,
+	} {
+		b.Run(name, func(b *testing.B) { benchBinary(b, []byte(frame)) })
+	}
+}
+
+func benchBinary(b *testing.B, frame []byte) {
 	var m Message
 	b.SetBytes(int64(len(frame)))
 	b.ReportAllocs()

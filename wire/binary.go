@@ -8,9 +8,10 @@ const MaxBinaryField = 255
 
 // kinds of binary frames. A push is laid out differently in each direction.
 const (
-	kindPush      = 0
-	kindReply     = 1
-	kindBroadcast = 2
+	kindPush          = 0
+	kindReply         = 1
+	kindBroadcast     = 2
+	kindUserBroadcast = 3 // not of Phoenix but of Supabase
 )
 
 // fields of a client's binary frame, by position.
@@ -19,33 +20,34 @@ const (
 	fieldRef
 	fieldTopic
 	fieldEvent
-	fieldCount
+	fieldMetadata // only of a user broadcast
+	maxFields
 )
 
-// DecodeBinary overwrites *m with the message in a binary frame, a client's
-// push. On failure it returns a [*DecodeError] and *m is the zero Message.
+// pushFields is how many a push has.
+const pushFields = fieldMetadata
+
+// DecodeBinary overwrites *m with the message in a binary frame, which is a
+// client's push, or a user broadcast of Supabase's realtime-js. On failure it
+// returns a [*DecodeError] and *m is the zero Message.
+//
+// A user broadcast becomes what the same client sends as text where it speaks
+// V1: the event "broadcast", whose payload is JSON and not Binary, an object of
+// type, event, payload and, if the frame has metadata, meta. Payload and metadata
+// are judged as [Valid] judges them, with that object around them.
 //
 // An absent join ref is the string "" and not null, and so that of no channel;
 // Phoenix has it so.
 //
-// The frame must stay unchanged as long as *m is used. The JSON tokens share one
-// fresh allocation; all else are views. Nothing is asked of the payload, so the
-// time does not depend on it.
+// The frame must stay unchanged as long as *m is used. What is no view shares one
+// fresh allocation, at most 6 KB larger than the frame. Nothing is asked of the
+// payload of a push, so the time does not depend on it; that of a user broadcast
+// takes as long as in [V2.Decode].
 func (V2) DecodeBinary(frame []byte, m *Message) error {
 	*m = Message{}
-	var fields [fieldCount][]byte
-	payload, reason := splitBinary(frame, &fields)
-	if reason != reasonNone {
+	if reason := m.setBinary(frame); reason != reasonNone {
 		return &DecodeError{Reason: reason}
 	}
-	joinRef, ref, topic := fields[fieldJoinRef], fields[fieldRef], fields[fieldTopic]
-	tokens := make([]byte, 0, quotedBound(joinRef)+quotedBound(ref)+quotedBound(topic))
-	m.JoinRef, tokens = quoteIn(tokens, joinRef)
-	m.Ref, tokens = quoteIn(tokens, ref)
-	m.TopicJSON, _ = quoteIn(tokens, topic)
-	m.Topic, m.TopicIsString = topic, true
-	m.Event, m.EventIsString = fields[fieldEvent], true
-	m.Payload, m.Binary = payload, true
 	return nil
 }
 
@@ -85,19 +87,53 @@ func (V2) AppendBinaryBroadcast(dst []byte, p *Push) ([]byte, error) {
 	return w.finish(p.Payload)
 }
 
-// splitBinary stores the fields of a client's push and returns what follows
-// them.
-func splitBinary(frame []byte, fields *[fieldCount][]byte) (payload []byte, reason Reason) {
-	switch {
-	case len(frame) == 0:
-		return nil, ReasonEmpty
-	case frame[0] != kindPush:
-		return nil, ReasonUnknownKind
-	case len(frame) < 1+fieldCount:
+// setBinary fills m, so far zero, with a binary frame. It leaves m alone if it
+// returns a reason.
+func (m *Message) setBinary(frame []byte) Reason {
+	if len(frame) == 0 {
+		return ReasonEmpty
+	}
+	switch frame[0] {
+	case kindPush:
+		return m.setPush(frame)
+	case kindUserBroadcast:
+		return m.setUserBroadcast(frame)
+	default:
+		return ReasonUnknownKind
+	}
+}
+
+func (m *Message) setPush(frame []byte) Reason {
+	var fields [pushFields][]byte
+	payload, reason := splitBinary(frame, 1+pushFields, fields[:])
+	if reason != reasonNone {
+		return reason
+	}
+	m.setAddress(fields[:], 0)
+	m.Event, m.EventIsString = fields[fieldEvent], true
+	m.Payload, m.Binary = payload, true
+	return reasonNone
+}
+
+// setAddress sets the refs and the topic. The memory that it makes for their
+// tokens has room for so many bytes more, which may be appended to rest.
+func (m *Message) setAddress(fields [][]byte, room int) (rest []byte) {
+	joinRef, ref, topic := fields[fieldJoinRef], fields[fieldRef], fields[fieldTopic]
+	rest = make([]byte, 0, quotedBound(joinRef)+quotedBound(ref)+quotedBound(topic)+room)
+	m.JoinRef, rest = quoteIn(rest, joinRef)
+	m.Ref, rest = quoteIn(rest, ref)
+	m.TopicJSON, rest = quoteIn(rest, topic)
+	m.Topic, m.TopicIsString = topic, true
+	return rest
+}
+
+// splitBinary stores the fields of a client's frame and returns what follows
+// them. Their lengths follow the kind, their texts start at frame[start].
+func splitBinary(frame []byte, start int, fields [][]byte) (payload []byte, reason Reason) {
+	if len(frame) < start {
 		return nil, ReasonTruncated
 	}
-	lens, start := frame[1:1+fieldCount], 1+fieldCount
-	for i, n := range lens {
+	for i, n := range frame[1 : 1+len(fields)] {
 		end := start + int(n)
 		if end > len(frame) {
 			return nil, ReasonTruncated

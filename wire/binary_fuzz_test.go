@@ -5,27 +5,63 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
 
 // oracleBinary is what a frame of a client holds, nil when it is none.
 func oracleBinary(frame []byte) *binaryFrame {
-	if len(frame) < 5 || frame[0] != 0 {
+	if len(frame) == 0 {
 		return nil
 	}
-	need := 5
-	for _, n := range frame[1:5] {
+	switch frame[0] {
+	case 0:
+		return oracleFields(frame, 4)
+	case 3:
+		return oracleUserBroadcast(frame)
+	default:
+		return nil
+	}
+}
+
+func oracleFields(frame []byte, fields int) *binaryFrame {
+	need := 1 + fields
+	if len(frame) < need {
+		return nil
+	}
+	for _, n := range frame[1 : 1+fields] {
 		need += int(n)
 	}
 	if need > len(frame) {
 		return nil
 	}
-	f := readBinary(frame, 4)
+	f := readBinary(frame, fields)
 	if !slices.ContainsFunc(f.fields, func(s string) bool { return !utf8.ValidString(s) }) {
 		return f
 	}
 	return nil
+}
+
+// oracleUserBroadcast finds five fields once the encoding is taken out, and JSON.
+func oracleUserBroadcast(frame []byte) *binaryFrame {
+	if len(frame) < 7 || frame[6] != 1 {
+		return nil
+	}
+	f := oracleFields(slices.Concat(frame[:6], frame[7:]), 5)
+	if f == nil {
+		return nil
+	}
+	for _, text := range []string{f.data, f.fields[4]} {
+		b := []byte(text)
+		if len(b) > 0 && (!oracleValid(b) || oracleDepth(b) >= MaxDepth) {
+			return nil
+		}
+	}
+	if meta := strings.TrimLeft(f.fields[4], " \t\r\n"); meta != "" && meta[0] != '{' {
+		return nil
+	}
+	return f
 }
 
 func FuzzDecodeBinary(f *testing.F) {
@@ -42,25 +78,54 @@ func FuzzDecodeBinary(f *testing.F) {
 		if (err == nil) != (want != nil) {
 			t.Fatalf("DecodeBinary(%q): %v, want %+v", frame, err, want)
 		}
-		if err != nil {
-			return
+		if err == nil {
+			checkDecodedBinary(t, &m, want)
 		}
-		got := &binaryFrame{data: string(m.Payload)}
-		for _, token := range [][]byte{m.JoinRef, m.Ref, m.TopicJSON} {
-			var text string
-			if err := json.Unmarshal(token, &text); err != nil || !Valid(token) {
-				t.Fatalf("token %q of %q: %v", token, frame, err)
-			}
-			got.fields = append(got.fields, text)
-		}
-		got.fields = append(got.fields, string(m.Event))
-		if again := got.bytes(); !bytes.Equal(again, frame) {
-			t.Fatalf("DecodeBinary(%q) reads as %q", frame, again)
-		}
-		if string(m.Topic) != want.fields[2] || !m.TopicIsString || !m.EventIsString || !m.Binary {
-			t.Fatalf("DecodeBinary(%q) = %s", frame, dump(&m))
+		if err == nil && want.kind == 0 && !bytes.Equal(want.bytes(), frame) {
+			t.Fatalf("%q reads as %q", frame, want.bytes())
 		}
 	})
+}
+
+// checkDecodedBinary compares m with what the oracle found.
+func checkDecodedBinary(t *testing.T, m *Message, want *binaryFrame) {
+	t.Helper()
+	for i, token := range [][]byte{m.JoinRef, m.Ref, m.TopicJSON} {
+		var text string
+		if err := json.Unmarshal(token, &text); err != nil || !Valid(token) || text != want.fields[i] {
+			t.Fatalf("token %q of %+v: %v", token, want, err)
+		}
+	}
+	if string(m.Topic) != want.fields[2] || !m.TopicIsString || !m.EventIsString || m.Binary != (want.kind == 0) {
+		t.Fatalf("%s of %+v", dump(m), want)
+	}
+	switch {
+	case want.kind == 3:
+		checkUserBroadcastPayload(t, m, want)
+	case string(m.Event) != want.fields[3] || string(m.Payload) != want.data:
+		t.Fatalf("%s of %+v", dump(m), want)
+	}
+}
+
+// checkUserBroadcastPayload takes the payload apart with encoding/json.
+func checkUserBroadcastPayload(t *testing.T, m *Message, want *binaryFrame) {
+	t.Helper()
+	var got struct {
+		Type, Event   string
+		Payload, Meta json.RawMessage
+	}
+	dec := json.NewDecoder(bytes.NewReader(m.Payload))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&got); err != nil || !Valid(m.Payload) || string(m.Event) != "broadcast" {
+		t.Fatalf("%v in %s", err, dump(m))
+	}
+	payload, meta := strings.Trim(want.data, " \t\r\n"), strings.Trim(want.fields[4], " \t\r\n")
+	if payload == "" {
+		payload = "{}"
+	}
+	if got.Type != "broadcast" || got.Event != want.fields[3] || string(got.Payload) != payload || string(got.Meta) != meta {
+		t.Fatalf("%+v of %+v", got, want)
+	}
 }
 
 // FuzzRoundTrip encodes in every format that names its fields or measures them,

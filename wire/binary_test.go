@@ -11,7 +11,7 @@ import (
 
 func decodeBinaryCases() []decodeCase {
 	long := strings.Repeat("x", MaxBinaryField)
-	return []decodeCase{
+	return append([]decodeCase{
 		{
 			"push of Phoenix case 63", "\x00\x02\x03\x05\x05" + "12" + "123" + "topic" + "event" + "\x65\x66\x67",
 			`jr="12" ref="123" topic=topic json="topic" event=event payload=efg binary`,
@@ -52,13 +52,13 @@ func decodeBinaryCases() []decodeCase {
 			"payload that is no UTF-8", "\x00\x01\x01\x01\x01" + "1" + "2" + "t" + "e" + "\xff\xc0\x00\x80",
 			"jr=\"1\" ref=\"2\" topic=t json=\"t\" event=e payload=\xff\xc0\x00\x80 binary",
 		},
-	}
+	}, userBroadcastCases()...)
 }
 
 func TestV2DecodeBinary(t *testing.T) {
 	for _, c := range decodeBinaryCases() {
 		t.Run(c.name, func(t *testing.T) {
-			m := Message{JoinRef: []byte("left over"), Topic: []byte("left over")}
+			m := Message{JoinRef: []byte("left over"), Topic: []byte("left over"), Binary: true}
 			if err := (V2{}).DecodeBinary([]byte(c.frame), &m); err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestV2DecodeBinary(t *testing.T) {
 }
 
 func refuseBinaryCases() []refuseCase {
-	return []refuseCase{
+	return append([]refuseCase{
 		{"empty", "", ReasonEmpty},
 		{"a server's reply", "\x01\x02\x03\x05\x02" + "12" + "123" + "topic" + "ok" + "\x65", ReasonUnknownKind},
 		{"a broadcast", "\x02\x05\x05" + "topic" + "event", ReasonUnknownKind},
@@ -91,7 +91,7 @@ func refuseBinaryCases() []refuseCase {
 		{"topic an encoded surrogate", "\x00\x01\x01\x03\x01" + "1" + "2" + "\xed\xa0\x80" + "e", ReasonNotUTF8},
 		{"a character torn between topic and event", "\x00\x01\x01\x01\x01" + "1" + "2" + "\xc3" + "\xa9", ReasonNotUTF8},
 		{"a character torn between event and payload", "\x00\x01\x01\x01\x01" + "1" + "2" + "t" + "\xc3" + "\xa9", ReasonNotUTF8},
-	}
+	}, refuseUserBroadcastCases()...)
 }
 
 func TestV2DecodeBinaryRefuses(t *testing.T) {
@@ -119,18 +119,26 @@ func TestDecodeSetsBinaryEachTime(t *testing.T) {
 }
 
 func TestBinarySlicesCannotGrowIntoEachOther(t *testing.T) {
-	buffer := []byte("\x00\x01\x01\x01\x01" + "1" + "2" + "t" + "e" + "data" + "next frame")
-	want := string(buffer)
-	var m Message
-	if err := (V2{}).DecodeBinary(buffer[:13], &m); err != nil {
-		t.Fatal(err)
-	}
-	before := dump(&m)
-	for _, s := range [][]byte{m.JoinRef, m.Ref, m.Topic, m.TopicJSON, m.Event, m.Payload} {
-		_ = append(s, 'X')
-	}
-	if string(buffer) != want || dump(&m) != before {
-		t.Errorf("appending to views changed the buffer to %q and the message to %s", buffer, dump(&m))
+	for _, frame := range []string{
+		"\x00\x01\x01\x01\x01" + "1" + "2" + "t" + "e" + "data",
+		"\x03\x01\x01\x01\x01\x02\x01" + "1" + "2" + "t" + "e" + "{}" + "true",
+	} {
+		want := frame + "next frame"
+		buffer := []byte(want)
+		var m Message
+		if err := (V2{}).DecodeBinary(buffer[:len(frame)], &m); err != nil {
+			t.Fatal(err)
+		}
+		before := dump(&m)
+		for _, s := range [][]byte{m.JoinRef, m.Ref, m.Topic, m.TopicJSON, m.Event, m.Payload} {
+			if len(s) != cap(s) {
+				t.Errorf("%q has room for more", s)
+			}
+			_ = append(s, 'X')
+		}
+		if string(buffer) != want || dump(&m) != before {
+			t.Errorf("appending to views changed the buffer to %q and the message to %s", buffer, dump(&m))
+		}
 	}
 }
 

@@ -47,6 +47,22 @@
 // the string "", which is the join ref of no channel. What a message carries
 // decides its kind of frame: a binary push may get a text reply, and the reverse.
 //
+// Supabase's realtime-js asks for 2.0.0 as well, and sends each of its broadcasts
+// in a kind of frame that Phoenix does not know, a user broadcast. There the
+// encoding of the payload, which is 0 for raw bytes and 1 for JSON, follows the
+// lengths; and metadata, JSON or no bytes, follows the event:
+//
+//	03    01 01 05 05 07  01        1         2    topic  shout  {"m":1}   {"n":1}
+//	kind  lengths         encoding  join_ref  ref  topic  event  metadata  payload
+//
+// It is read as the text that the same client sends where it speaks 1.0.0, with
+// the metadata added:
+//
+//	["1","2","topic","broadcast",{"type":"broadcast","event":"shout","payload":{"n":1},"meta":{"m":1}}]
+//
+// No bytes of metadata add nothing, and no bytes of payload are {}. Raw bytes are
+// refused. Nothing is written in this kind: the client reads text as well.
+//
 // # Format (serializer for vsn ~> 1.0.0)
 //
 // A client frame is a JSON object with four keys, in any order, and perhaps a
@@ -65,7 +81,7 @@
 //
 // Source: phoenix v1_json_serializer.ex, v2_json_serializer.ex and socket.ex; the
 // rules are restated in the project's Phoenix specification, sections 1.2, 1.3,
-// 1.6 and 1.8.
+// 1.6 and 1.8. Of user broadcasts: realtime-js lib/serializer.js.
 //
 // # What counts as JSON
 //

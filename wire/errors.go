@@ -13,7 +13,8 @@ type Reason uint8
 const (
 	// reasonNone is the scanner's "go on"; it never leaves the package.
 	reasonNone Reason = iota
-	// ReasonNotJSON is text that is no JSON value, an empty frame among them.
+	// ReasonNotJSON is text that is no JSON value, an empty frame among them; or
+	// such a payload, or such metadata, of a user broadcast.
 	ReasonNotJSON
 	// ReasonNotUTF8 is text that is no UTF-8, a field of a binary frame included.
 	// A WebSocket server answers bad text frames with close code 1007 (RFC 6455
@@ -27,16 +28,23 @@ const (
 	// ReasonTooFewElements is an array of fewer than five.
 	ReasonTooFewElements
 	// ReasonNotObject is JSON of another type where V1 is spoken, such as a V2
-	// frame.
+	// frame, or as the metadata of a user broadcast.
 	ReasonNotObject
 	// ReasonMissingKey is a V1 object without topic, event, payload or ref.
 	ReasonMissingKey
 	// ReasonEmpty is a binary frame of no bytes.
 	ReasonEmpty
-	// ReasonUnknownKind is a binary frame of another kind than a client's push.
+	// ReasonUnknownKind is a binary frame of another kind than a client's push and
+	// a user broadcast.
 	ReasonUnknownKind
 	// ReasonTruncated is a binary frame that ends before its fields do.
 	ReasonTruncated
+	// ReasonRawPayload is a user broadcast whose payload is raw bytes. What it would
+	// become is JSON, which has no place for them.
+	ReasonRawPayload
+	// ReasonUnknownEncoding is a user broadcast whose payload is neither raw bytes
+	// nor JSON.
+	ReasonUnknownEncoding
 )
 
 // String returns the reason in a few lower-case words.
@@ -62,6 +70,10 @@ func (r Reason) String() string {
 		return "unknown kind"
 	case ReasonTruncated:
 		return "truncated"
+	case ReasonRawPayload:
+		return "raw payloads in user broadcasts are not supported"
+	case ReasonUnknownEncoding:
+		return "unknown encoding of a user broadcast's payload"
 	default:
 		return "reason " + strconv.Itoa(int(r))
 	}

@@ -5,7 +5,8 @@ package wire
 // Every slice is a view into the frame it was decoded from and lives as long as
 // the frame is neither changed nor reused. Fresh memory are, of a text frame,
 // only Topic and Event whose text holds an escape; of a binary frame, only the
-// JSON tokens, which it has to be quoted to be.
+// JSON tokens, which it has to be quoted to be, and of a user broadcast Event and
+// Payload as well.
 type Message struct {
 	// JoinRef and Ref are raw JSON tokens, nil when null. A ref may be any JSON
 	// value and is echoed and compared as received: 11 and "11" differ, and so
@@ -28,7 +29,7 @@ type Message struct {
 	EventIsString bool
 
 	// Payload is the payload's raw JSON text: valid, not parsed, of any type. Of
-	// a binary frame it is bytes of any kind, and Binary is true.
+	// a binary push it is bytes of any kind, and Binary is true.
 	Payload []byte
 	Binary  bool
 }

@@ -360,7 +360,8 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 	}
 }
 
-// The tokens of a binary frame are new text, all in one piece.
+// The tokens of a binary frame and what a user broadcast becomes are new text, all
+// in one piece.
 func TestDecodeBinaryAllocatesOnce(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

@@ -24,11 +24,7 @@ const sonicMinLen = 4
 // It allocates nothing. Callers use it on every text that will be pasted into a
 // frame and did not come from Decode.
 func Valid(b []byte) bool {
-	if checkText(b) != reasonNone {
-		return false
-	}
-	_, reason := valueEnd(b, spaceEnd(b, 0), 0)
-	return reason == reasonNone
+	return checkValue(b, 0) == reasonNone
 }
 
 // IsObject reports whether b, known to be [Valid], is an object. The payload of
@@ -36,6 +32,16 @@ func Valid(b []byte) bool {
 func IsObject(b []byte) bool {
 	i := spaceEnd(b, 0)
 	return i < len(b) && b[i] == '{'
+}
+
+// checkValue judges text that is to be one value with depth containers open
+// around it.
+func checkValue(b []byte, depth int) Reason {
+	if reason := checkText(b); reason != reasonNone {
+		return reason
+	}
+	_, reason := valueEnd(b, spaceEnd(b, 0), depth)
+	return reason
 }
 
 // checkText judges all but the inside of strings and our own depth bound; those

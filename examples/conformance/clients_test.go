@@ -12,7 +12,9 @@ import (
 
 // TestOtherClients runs the suite again with the other kinds of clients, each in
 // a process of its own, since a kind holds for all tests of a process. The
-// binary is the same one, so what it was built with, such as -race, is too.
+// binary is the same one, so what it was built with, such as -race, is too. One
+// runs after the other: each begins with compiling the module, which the race
+// detector makes ten times as slow.
 func TestOtherClients(t *testing.T) {
 	if *clientKind != "v2" {
 		t.Skip("this is one of them")
@@ -32,7 +34,6 @@ func TestOtherClients(t *testing.T) {
 	}
 	for _, kind := range []string{"v1", "poll-v2", "poll-v1"} {
 		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), exe, append([]string{"-client=" + kind}, args...)...)
 			out, err := cmd.CombinedOutput()
 			t.Logf("%s", out)

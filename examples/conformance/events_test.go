@@ -238,6 +238,22 @@ func TestPipelinedEventsAreAnsweredInOrder(t *testing.T) {
 	b.silence()
 }
 
+// Channels of one socket run side by side in Phoenix. Here the goroutine that
+// reads runs the callbacks, so that one which takes long holds up the others of
+// its socket.
+func TestSlowCallbackHoldsUpItsSocket(t *testing.T) {
+	b := joined(t, "room:quiet-busy")
+	b.c.Join("room:quiet-beside-busy", "")
+	b.c.SendAll(
+		`["11","3","room:quiet-busy","sleep",{"ms":200}]`,
+		`["12","4","room:quiet-beside-busy","echo",{}]`,
+		`[null,"5","phoenix","heartbeat",{}]`)
+	b.reply("3", "ok", `{}`)
+	b.c.Expect(reply("12", "4", "room:quiet-beside-busy", "ok", `{}`))
+	b.c.Expect(`[null,"5","phoenix","phx_reply",{"status":"ok","response":{}}]`)
+	b.silence()
+}
+
 func Test80_HandleInfo(t *testing.T) {
 	b := joined(t, "room:quiet-80")
 	other := joined(t, "room:quiet-80")

@@ -149,6 +149,23 @@ func Test69_JoinCrash(t *testing.T) {
 	}
 }
 
+// A join that takes its time: in Phoenix its socket would answer nothing else.
+// Not even what another channel of the socket does is held up.
+func TestSlowJoinHoldsUpItsTopicOnly(t *testing.T) {
+	c := connect(t)
+	c.Join("room:quiet-beside", "")
+	c.SendAll(
+		`["12","2","room:slow","phx_join",{}]`,
+		`["12","3","room:slow","phx_leave",{}]`,
+		`["11","4","room:quiet-beside","echo",{}]`,
+		`[null,"5","phoenix","heartbeat",{}]`)
+	c.Expect(`["11","4","room:quiet-beside","phx_reply",{"status":"ok","response":{}}]`)
+	c.Expect(`[null,"5","phoenix","phx_reply",{"status":"ok","response":{}}]`)
+	c.Expect(`["12","2","room:slow","phx_reply",{"status":"ok","response":{}}]`)
+	c.Expect(`["12","3","room:slow","phx_reply",{"status":"ok","response":{}}]`)
+	c.Expect(`["12","12","room:slow","phx_close",{}]`)
+}
+
 func TestJoinReplyPrecedesWhatTheJoinSends(t *testing.T) {
 	c := connect(t)
 	c.Send(`["11","1","room:first","phx_join",{"user":"ada"}]`)

@@ -10,7 +10,7 @@ import (
 // The cases of phoenix.md section 4.4 are those of host/origin; that policies
 // belong to mounts (47) and what they do without a configuration is tested in
 // host.
-func Test16_Origins(t *testing.T) {
+func Test16_104_Origins(t *testing.T) {
 	url := fixtureOf(t).socketURL("/socket", "")
 	for origin, ok := range map[string]bool{
 		"https://example.com":        true,

@@ -23,6 +23,17 @@ func Test23_UnmatchedTopic(t *testing.T) {
 	c.ExpectSilence()
 }
 
+func Test34_TheFirstPatternThatFitsWins(t *testing.T) {
+	c := connect(t)
+	c.Send(`["11","1","foo:1","phx_join",{}]`)
+	c.Expect(`["11","1","foo:1","phx_reply",{"status":"ok","response":{"pattern":"foo*"}}]`)
+	c.Send(`["12","2","food:1","phx_join",{}]`)
+	c.Expect(`["12","2","food:1","phx_reply",{"status":"ok","response":{"pattern":"food*"}}]`)
+	c.Send(`["13","3","fo:1","phx_join",{}]`)
+	c.Expect(`[null,"3","fo:1","phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]`)
+	c.ExpectSilence()
+}
+
 func TestPrefixPatternMatchesThePrefixItself(t *testing.T) {
 	c := connect(t)
 	c.Send(`["11","1","room:","phx_join",{}]`)

@@ -112,6 +112,40 @@ func Test29_QueryParametersReachConnect(t *testing.T) {
 	}
 }
 
+// A mount ends in /websocket and /longpoll always; what stands before is free.
+func Test31_TheEndOfThePathIsFixed(t *testing.T) {
+	f := fixtureOf(t)
+	for _, path := range []string{"/ws/admin", "/ws/admin/", "/ws/websocket", "/websocket", "/ws/admin/websocket/more", "/ws/admin/other"} {
+		r := hosttest.DialRefused(t, "ws://"+f.PublicAddr()+path+"?vsn=2.0.0", hosttest.Options{})
+		if r.Status != 404 {
+			t.Errorf("%s: refused with %d, want 404", path, r.Status)
+		}
+	}
+}
+
+func Test32_VariablesOfThePathReachConnect(t *testing.T) {
+	tests := []struct{ path, query, user string }{
+		{"/vars/32", "", `"32"`},
+		{"/vars/32", "user_id=other", `"32"`}, // the path wins
+		{"/vars/a%20%C3%A9", "", `"a é"`},
+		{"/vars/a%2Fb", "", `"a/b"`},
+		{"/vars/%3Auser_id", "", `":user_id"`},
+	}
+	for _, tt := range tests {
+		c := connectTo(t, tt.path, tt.query)
+		c.SendJoin("exact", "")
+		c.Expect(reply("11", "1", "exact", "ok", `{}`))
+		c.Expect(`[null,null,"exact","user_entered","<any>"]`)
+		c.Expect(`["11",null,"exact","joined",{"status":"connected","user_id":` + tt.user + `,"connect_info":"<any>"}]`)
+		c.Leave("exact")
+	}
+	for _, path := range []string{"/vars", "/vars/", "/vars/a/b"} {
+		if r := hosttest.DialRefused(t, fixtureOf(t).socketURL(path, ""), hosttest.Options{}); r.Status != 404 {
+			t.Errorf("%s: refused with %d, want 404", path, r.Status)
+		}
+	}
+}
+
 func Test28_48_49_50_Subprotocols(t *testing.T) {
 	tests := []struct {
 		mount   string
@@ -123,6 +157,8 @@ func Test28_48_49_50_Subprotocols(t *testing.T) {
 		{"/sub", nil, "", false},
 		{"/sub", []string{"mqtt"}, "", true},
 		{"/sub", []string{"mqtt", "sip"}, "sip", false},
+		{"/sub", []string{"wamp"}, "wamp", false},
+		{"/sub", []string{"wamp", "sip"}, "sip", false}, // the order of the configuration counts
 		{"/sub", []string{"SIP"}, "", true},
 		{"/socket", []string{"sip"}, "", false}, // no such option: ignored, none echoed
 		{"/socket", []string{"phoenix", "mqtt"}, "", false},

@@ -11,8 +11,8 @@ export const WebSocket = require("ws");
 export const SERVER = `ws://${process.env.AVIARY_HOST}`;
 
 // Asks the control port to do something: bcast, kill or drain.
-export async function control(what, params = {}) {
-  const response = await fetch(`http://${process.env.AVIARY_CTL}/ctl/${what}?${new URLSearchParams(params)}`);
+export async function control(what, params = {}, ctl = process.env.AVIARY_CTL) {
+  const response = await fetch(`http://${ctl}/ctl/${what}?${new URLSearchParams(params)}`);
   if (response.status !== 204) throw new Error(`/ctl/${what}: ${response.status} ${await response.text()}`);
 }
 

@@ -129,7 +129,7 @@ func (c *Channel) answerLate(m *mail) {
 
 // end ends the channel and returns when it has ended, or had already. Mail that
 // waits is handled before that if patient: where there is a client that waits
-// for the answers. Not to be called by the channel's own runner.
+// for what comes of it. Not to be called by the channel's own runner.
 func (c *Channel) end(why abi.Reason, patient bool) {
 	c.socket.away.Add(1) // the callback that runs may take long
 	defer c.socket.away.Add(-1)
@@ -143,7 +143,7 @@ func (c *Channel) end(why abi.Reason, patient bool) {
 	if patient {
 		start, _ = c.mail.add(last, false)
 	} else {
-		start, _ = c.mail.replace(last)
+		start = c.mail.interrupt(last)
 	}
 	if start {
 		c.startRunner()
@@ -217,7 +217,7 @@ func (c *Channel) Deliver(topic string, f *Fanout) {
 	if set := c.intercepts.Load(); set != nil && (*set)[f.event] {
 		if !c.post(mail{kind: mailOut, fan: f}, true) {
 			// The client would miss this one, so it has to join again.
-			if start, _ := c.mail.replace(mail{kind: mailOverflown}); start {
+			if c.mail.interrupt(mail{kind: mailOverflown}) {
 				c.startRunner()
 			}
 		}

@@ -334,7 +334,7 @@ func TestPresencesOfAChannelAreBounded(t *testing.T) {
 
 // TestInterceptedFloodEndsTheChannel: a channel whose handle_out is slower than
 // the broadcasts it intercepts ends with an error, and its mailbox stays
-// bounded.
+// bounded. What its client has sent meanwhile is answered all the same.
 func TestInterceptedFloodEndsTheChannel(t *testing.T) {
 	entered, finish := make(chan struct{}), make(chan struct{})
 	first := true
@@ -353,17 +353,23 @@ func TestInterceptedFloodEndsTheChannel(t *testing.T) {
 			r.Result = abi.ResultPass
 			return nil
 		},
+		in: steps{"echo": echo},
 	}, host.Mount{})
 	c := s.dial(t)
 	c.Join("t", "")
 	publish(t, s, "t", "e", `{"n":0}`)
 	<-entered
+	event := c.Push("t", "echo", "")
+	leave := c.Push("t", "phx_leave", "")
+	c.ExpectSilence()
 	for range 1025 {
 		publish(t, s, "t", "e", `{"n":1}`)
 	}
 	close(finish)
 	c.Expect(`[null,null,"t","e",{"n":0}]`)
 	c.Expect(`["11","11","t","phx_error",{"reason":"channel_crash"}]`)
+	c.Expect(unmatched(event, "t"))
+	c.Expect(reply("11", leave, "t", `{}`))
 }
 
 // TestClientsCloseIsAnsweredBehindAWrite: the answer to a client's close frame

@@ -40,6 +40,7 @@ type mail struct {
 type mailbox struct {
 	mu     sync.Mutex
 	room   sync.Cond // signalled when mail is taken, and at the end
+	urgent *mail     // comes before queue
 	queue  []mail
 	bytes  int // of the mail in queue
 	busy   bool
@@ -90,12 +91,18 @@ func (b *mailbox) add(m mail, bounded bool) (start, ok bool) {
 	return start, true
 }
 
-// replace drops what waits and leaves m alone in its place.
-func (b *mailbox) replace(m mail) (start, ok bool) {
+// interrupt leaves m to be handled before all that waits. m is to end the
+// channel, so of several the first counts.
+func (b *mailbox) interrupt(m mail) (start bool) {
 	b.mu.Lock()
-	b.queue, b.bytes = nil, 0
-	b.mu.Unlock()
-	return b.add(m, false)
+	defer b.mu.Unlock()
+	if b.closed || b.urgent != nil {
+		return false
+	}
+	b.urgent = &m
+	start = !b.busy
+	b.busy = true
+	return start
 }
 
 // isClosed tells whether mail is taken no more.
@@ -120,6 +127,10 @@ func (b *mailbox) addWhenRoom(m mail) (start, ok bool) {
 func (b *mailbox) next() (m mail, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.urgent != nil {
+		m, b.urgent = *b.urgent, nil
+		return m, true
+	}
 	if len(b.queue) == 0 {
 		b.busy = false
 		b.room.Broadcast()
@@ -140,7 +151,7 @@ func (b *mailbox) next() (m mail, ok bool) {
 func (b *mailbox) pending() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.queue) > 0 {
+	if b.urgent != nil || len(b.queue) > 0 {
 		return true
 	}
 	b.busy = false
@@ -154,7 +165,7 @@ func (b *mailbox) close() (left []mail) {
 	defer b.mu.Unlock()
 	left = b.queue
 	b.closed = true
-	b.queue, b.bytes = nil, 0
+	b.urgent, b.queue, b.bytes = nil, nil, 0
 	b.room.Broadcast()
 	return left
 }

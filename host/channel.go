@@ -139,16 +139,19 @@ func (c *Channel) end(why abi.Reason, patient bool) {
 		return
 	}
 	last := mail{kind: mailEnd, reason: why}
-	var start bool
 	if patient {
-		start, _ = c.mail.add(last, false)
+		c.post(last, false)
 	} else {
-		start = c.mail.interrupt(last)
-	}
-	if start {
-		c.startRunner()
+		c.interrupt(last)
 	}
 	c.mail.wait()
+}
+
+// interrupt has the channel end before it does anything else; it does not block.
+func (c *Channel) interrupt(m mail) {
+	if c.mail.interrupt(m) {
+		c.startRunner()
+	}
 }
 
 // post leaves mail that did not come from the channel's own client; it does
@@ -217,9 +220,7 @@ func (c *Channel) Deliver(topic string, f *Fanout) {
 	if set := c.intercepts.Load(); set != nil && (*set)[f.event] {
 		if !c.post(mail{kind: mailOut, fan: f}, true) {
 			// The client would miss this one, so it has to join again.
-			if c.mail.interrupt(mail{kind: mailOverflown}) {
-				c.startRunner()
-			}
+			c.interrupt(mail{kind: mailOverflown})
 		}
 		return
 	}

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -243,6 +245,43 @@ func TestDrainComesBack(t *testing.T) {
 	}
 	if !strings.Contains(s.log.String(), "STUCK") {
 		t.Error("the log does not say so")
+	}
+}
+
+// TestDrainLeavesWhatWaits: when the time is over, what waits for a callback is
+// not begun any more.
+func TestDrainLeavesWhatWaits(t *testing.T) {
+	g := &gatedJoin{running: make(chan struct{}, 1), gate: make(chan struct{})}
+	never := func(*abi.Request, *abi.Response) error {
+		t.Error("a callback began after the time for the drain was over")
+		return nil
+	}
+	s := start(t, &script{join: g.join, in: steps{"event": never}}, host.Mount{})
+	conn := handshake(t, s, "127.0.0.1")
+	var frames []byte
+	for _, text := range []string{`["1","1","slow","phx_join",{}]`, `["1","2","slow","event",{}]`, `["1","3","slow","event",{}]`} {
+		frames = append(frames, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(text))))...)
+	}
+	if _, err := conn.Write(frames); err != nil {
+		t.Fatal(err)
+	}
+	<-g.running
+	for s.Info().FramesIn < 3 {
+		runtime.Gosched()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	drained := make(chan error, 1)
+	go func() { drained <- s.Drain(ctx) }()
+	if _, err := io.Copy(io.Discard, conn); err != nil { // until it is cut off
+		t.Error(err)
+	}
+	close(g.gate)
+	if err := <-drained; !errors.Is(err, context.Canceled) || errors.Is(err, host.ErrStuck) {
+		t.Errorf("drain: %v", err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -341,9 +341,12 @@ func (s *Server) hangUpAll(ctx context.Context) {
 }
 
 // cutOff ends the connections that are left, and waits a little for callbacks
-// to return.
+// to return. What waits for a callback is not begun any more.
 func (s *Server) cutOff(done <-chan struct{}) error {
 	for _, sock := range s.allSockets() {
+		for _, c := range sock.unfinished() {
+			c.interrupt(mail{kind: mailEnd, reason: abi.ReasonDraining})
+		}
 		sock.link.abort()
 	}
 	select {

@@ -28,7 +28,15 @@ const (
 	windowSize = 32 << 10
 )
 
-var errInflated = errors.New("inflated message is too long")
+var (
+	errInflated   = errors.New("inflated message is too long")
+	errLastBlocks = errors.New("too many blocks are marked as the last one")
+)
+
+// maxLastBlocks is how many blocks of a message may be marked as the last one.
+// Senders mark one if any, and going on behind one costs the copy of a window,
+// for two bytes of an empty block.
+const maxLastBlocks = 64
 
 // negotiateDeflate looks for an offer that can be met, in the values of
 // Sec-WebSocket-Extensions, and returns the answer to it, "" if there is none.
@@ -187,7 +195,10 @@ func (f *flates) inflate(dst, data []byte, most int) ([]byte, error) {
 	start := len(dst)
 	// A sender may mark blocks in the middle as last ones (section 7.2.3.4);
 	// what follows refers to what was before all the same.
-	for src.left() > 0 {
+	for blocks := 0; src.left() > 0; blocks++ {
+		if blocks > maxLastBlocks {
+			return dst, errLastBlocks
+		}
 		window := dst[max(start, len(dst)-windowSize):]
 		if err := r.(flate.Resetter).Reset(src, window); err != nil {
 			return dst, err

@@ -94,6 +94,19 @@ func TestInflateGoesOnBehindALastBlock(t *testing.T) {
 	}
 }
 
+// TestInflateBoundsLastBlocks: empty ones cost a client two bytes each, and the
+// server a window.
+func TestInflateBoundsLastBlocks(t *testing.T) {
+	const empty = "\x03\x00" // with fixed codes, marked as the last one
+	var f flates
+	if got, err := f.inflate(nil, []byte(strings.Repeat(empty, maxLastBlocks)+"\x00"), 10); err != nil || len(got) > 0 {
+		t.Errorf("as many as there may be: %q, %v", got, err)
+	}
+	if _, err := f.inflate(nil, []byte(strings.Repeat(empty, maxLastBlocks+1)+"\x00"), 10); !errors.Is(err, errLastBlocks) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
 func FuzzInflate(f *testing.F) {
 	var fl flates
 	z, _ := fl.deflate(nil, []byte(strings.Repeat("some text ", 100)))

@@ -27,6 +27,7 @@ func (e *closeError) Error() string { return e.reason }
 type frameSink interface {
 	message(op ws.OpCode, payload []byte) error
 	control(op ws.OpCode, payload []byte) error
+	fragment() error // a frame that is not the last one of its message
 }
 
 // frameReader cuts a byte stream into messages: headers are parsed and checked
@@ -119,6 +120,9 @@ func (r *frameReader) frame(h ws.Header, payload []byte, sink frameSink) error {
 		r.op, r.deflated = h.OpCode, h.Rsv1()
 	}
 	if !h.Fin {
+		if err := sink.fragment(); err != nil {
+			return err
+		}
 		r.fragment = true
 		r.partial = append(r.partial, payload...)
 		return nil

@@ -32,6 +32,8 @@ func (r *recorder) control(op ws.OpCode, p []byte) error {
 	return nil
 }
 
+func (*recorder) fragment() error { return nil }
+
 // feed gives b to a reader in pieces, the way the read loop does, and returns
 // what it found.
 func feed(b []byte, piece, maxSize int) ([]string, error) {
@@ -211,3 +213,4 @@ type quiet struct{}
 
 func (quiet) message(ws.OpCode, []byte) error { return nil }
 func (quiet) control(ws.OpCode, []byte) error { return nil }
+func (quiet) fragment() error                 { return nil }

@@ -144,6 +144,16 @@ func TestFramesOverTheRateCloseTheSocket(t *testing.T) {
 	}
 }
 
+// TestFragmentsCount: a message that never ends would cost nothing otherwise.
+func TestFragmentsCount(t *testing.T) {
+	s := start(t, &script{}, host.Mount{Limits: &host.Limits{Frames: hourly(2)}})
+	c := s.dial(t)
+	c.SendFragments(`[null,"1",`, `"x",`, `"y",{}]`)
+	if reason := c.ExpectClose(1008); !strings.Contains(reason, "burst 2 frames (mount.limits.frames)") {
+		t.Errorf("closed with %q, which does not name the limit", reason)
+	}
+}
+
 func TestLogOnlyLimitsLetPass(t *testing.T) {
 	s := startLimited(t, &host.Limits{
 		Frames: hourly(1), Messages: hourly(1), Joins: hourly(1), Channel: hourly(1),

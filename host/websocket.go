@@ -233,6 +233,14 @@ func (w *webSocket) message(op ws.OpCode, payload []byte) error {
 	return nil
 }
 
+// fragment counts a frame that makes no message yet.
+func (w *webSocket) fragment() error {
+	if err := w.overFrames(); err != nil {
+		return closeFor(err)
+	}
+	return nil
+}
+
 // closeFor returns how the socket is closed for an error of receive.
 func closeFor(err error) *closeError {
 	var over *excess

@@ -566,7 +566,9 @@ func TestIdleSocketsAreClosed(t *testing.T) {
 	}}, host.Mount{IdleTimeout: 50 * time.Millisecond})
 	c := s.dial(t)
 	c.Join("t", "")
-	c.ExpectClose(1002)
+	if text := c.ExpectClose(1002); text != "idle for longer than 50ms (mount.idle_timeout)" {
+		t.Errorf("the client is told %q", text)
+	}
 	if got := <-reason; got != abi.ReasonHeartbeatTimeout {
 		t.Errorf("terminate was told %s", got)
 	}

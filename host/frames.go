@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"unicode/utf8"
 
@@ -91,7 +92,7 @@ func (r *frameReader) header(b []byte) (h ws.Header, n int, err error) {
 	// The declared length is refused before a byte of it is buffered. Control
 	// frames are no messages; their bound is 125 bytes and has been checked.
 	if !h.OpCode.IsControl() && h.Length > int64(r.max-len(r.partial)) {
-		return h, 0, &closeError{ws.StatusMessageTooBig, "message over max_frame"}
+		return h, 0, r.tooBig()
 	}
 	n = len(b) - r.src.Len()
 	r.src.Reset(nil) // b is not to be held on to
@@ -149,11 +150,15 @@ func (r *frameReader) inflate(payload []byte) ([]byte, error) {
 	message, err := r.flates.inflate(nil, payload, r.max)
 	switch {
 	case errors.Is(err, errInflated):
-		return nil, &closeError{ws.StatusMessageTooBig, "message over max_frame"}
+		return nil, r.tooBig()
 	case err != nil:
 		return nil, &closeError{ws.StatusInvalidFramePayloadData, "compressed data is broken"}
 	}
 	return message, nil
+}
+
+func (r *frameReader) tooBig() error {
+	return &closeError{ws.StatusMessageTooBig, fmt.Sprintf("message over %d bytes (mount.max_frame)", r.max)}
 }
 
 // appendFrame appends a whole unmasked frame, as a server sends it.

@@ -103,6 +103,9 @@ func TestFramesRefused(t *testing.T) {
 			if !errors.As(err, &ce) || ce.code != tt.code {
 				t.Errorf("%v, want close code %d", err, tt.code)
 			}
+			if tt.code == 1009 && ce.reason != "message over 1000 bytes (mount.max_frame)" {
+				t.Errorf("the client is told %q", ce.reason)
+			}
 		})
 	}
 	if got, err := feed(clientFrame(ws.OpText, true, strings.Repeat("x", 1000)), 10000, 1000); err != nil || len(got) != 1 {

@@ -123,6 +123,7 @@ func newHTTPServer(h fasthttp.RequestHandler) *fasthttp.Server {
 		WriteTimeout:          10 * time.Second,
 		IdleTimeout:           60 * time.Second,
 		MaxRequestBodySize:    maxBody,
+		ReadBufferSize:        maxHead,
 		HeaderReceived:        requestLimits,
 		KeepHijackedConns:     true,
 		NoDefaultServerHeader: true,
@@ -138,11 +139,21 @@ func badRequest(ctx *fasthttp.RequestCtx, err error) {
 		apiError(ctx, fasthttp.StatusRequestEntityTooLarge, "TOO_LARGE", fmt.Sprintf("the body is over %d bytes", bodyLimit(&ctx.Request.Header)))
 		return
 	}
+	var small *fasthttp.ErrSmallBuffer
+	if errors.As(err, &small) {
+		apiError(ctx, fasthttp.StatusRequestHeaderFieldsTooLarge, "TOO_LARGE", fmt.Sprintf("the request line and headers are over %d bytes", maxHead))
+		return
+	}
 	apiError(ctx, fasthttp.StatusBadRequest, "BAD_REQUEST", "not an HTTP request")
 }
 
-// maxBody bounds the body of a request, in bytes.
-const maxBody = 1 << 20
+const (
+	// maxBody bounds the body of a request, in bytes.
+	maxBody = 1 << 20
+	// maxHead bounds its first line and its headers together. A socket keeps a
+	// buffer of that size for its life.
+	maxHead = 4 << 10
+)
 
 func requestLimits(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	return fasthttp.RequestConfig{MaxRequestBodySize: bodyLimit(h)}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -174,7 +175,8 @@ func (w *webSocket) survives(err error) bool {
 	if !w.closing.Load() {
 		// Phoenix closes with 1002 or 1000 by adapter; phoenix.js before 1.8.16
 		// stays away after 1000.
-		w.close(ws.StatusProtocolError, "idle for longer than idle_timeout", abi.ReasonHeartbeatTimeout)
+		reason := fmt.Sprintf("idle for longer than %s (mount.idle_timeout)", w.mount.IdleTimeout)
+		w.close(ws.StatusProtocolError, reason, abi.ReasonHeartbeatTimeout)
 	}
 	return w.until.IsZero() || time.Now().Before(w.until)
 }

@@ -322,3 +322,21 @@ func TestOriginsAreCheckedByMount(t *testing.T) {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
+
+// TestClientsCannotFillTheLog: what they do wrong is answered each time, and
+// logged now and then.
+func TestClientsCannotFillTheLog(t *testing.T) {
+	s := start(t, &script{}, host.Mount{AnswerMalformed: true})
+	c := s.dial(t)
+	for range 200 {
+		c.Send(`["1","1",7,"phx_join",{}]`)
+		c.Expect(`[null,"1",7,"phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]`)
+		c.Send(`x`)
+		c.Expect(`[null,null,"phoenix","malformed","<any>"]`)
+	}
+	for _, code := range []string{"UNMATCHED_TOPIC", "MALFORMED_MESSAGE"} {
+		if n := strings.Count(s.log.String(), "code="+code); n < 50 || n > 150 {
+			t.Errorf("%d lines of %s for 200 mistakes", n, code)
+		}
+	}
+}

@@ -151,7 +151,7 @@ func (s *Socket) malformed(err error) error {
 	if s.closing.Load() {
 		return nil
 	}
-	s.log.Info("message refused", "code", "MALFORMED_MESSAGE", "err", err)
+	s.srv.clientFault(s.log, "message refused", "MALFORMED_MESSAGE", "err", err)
 	if !s.mount.AnswerMalformed {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -84,6 +85,11 @@ func (s *Server) admitPerson(v *visitor) (*connected, *refusal) {
 	}
 	if c.idTopic == "" && v.mount.IDPrefix != "" && subject != "" {
 		c.idTopic = v.mount.IDPrefix + subject
+	}
+	if n := len(c.idTopic); n > maxName { // no call of the API could name it
+		problem := fmt.Sprintf("the token's subject makes an id topic of %d bytes, over %d (mount.jwt.id_prefix)", n, maxName)
+		s.clientFault(s.log, "client refused", "ID_TOPIC", "mount", v.mount.Path, "err", problem)
+		return nil, &refusal{fasthttp.StatusForbidden, problem}
 	}
 	return c, nil
 }

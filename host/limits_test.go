@@ -101,19 +101,30 @@ func TestChannelsHaveRatesOfTheirOwn(t *testing.T) {
 func TestManyTopicsDoNotGrowTheBuckets(t *testing.T) {
 	s := startLimited(t, &host.Limits{Channel: hourly(2)})
 	c := s.dial(t)
-	for i := range 1024 {
-		topic := fmt.Sprint("t", i)
-		join := c.Join(topic, "")
-		ref := c.Push(topic, "echo", "")
-		c.Expect(reply(join, ref, topic, `{}`))
-		c.Leave(topic)
-	}
+	echoOnTopics(c, 1024)
 	join := c.Join("one more", "")
 	ref := c.Push("one more", "echo", "")
 	c.Expect(fmt.Sprintf(`[%q,%q,"one more","phx_reply",{"status":"error","response":{"reason":"rate_limited","limit":"<any>","key":"mount.limits.channel"}}]`, join, ref))
 	c.Join("t5", "")
 	ref = c.Push("t5", "echo", "")
 	c.Expect(reply("1036", ref, "t5", `{}`))
+	if log := s.log.String(); !strings.Contains(log, "which=channel ") {
+		t.Errorf("the log does not name the limit:\n%s", log)
+	}
+
+	s = startLimited(t, &host.Limits{Channel: hourly(2), LogOnly: []string{"channel"}})
+	echoOnTopics(s.dial(t), 1030)
+}
+
+// echoOnTopics joins n topics, one after the other, with an event on each.
+func echoOnTopics(c *hosttest.Client, n int) {
+	for i := range n {
+		topic := fmt.Sprint("t", i)
+		join := c.Join(topic, "")
+		ref := c.Push(topic, "echo", "")
+		c.Expect(reply(join, ref, topic, `{}`))
+		c.Leave(topic)
+	}
 }
 
 // TestFramesOverTheRateCloseTheSocket: also those that nobody could read, and

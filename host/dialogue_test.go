@@ -182,8 +182,8 @@ func TestTooManyTimersAreRefused(t *testing.T) {
 func TestSubscriptionsAndInfos(t *testing.T) {
 	topic := func(kind abi.EffectKind, name string) abi.Effect { return abi.Effect{Kind: kind, Topic: []byte(name)} }
 	s := start(t, &script{info: infoToPush, in: steps{
-		"sub":   effects(topic(abi.EffectSubscribe, "news"), topic(abi.EffectSubscribe, "news"), topic(abi.EffectSubscribe, "t")),
-		"unsub": effects(topic(abi.EffectUnsubscribe, "news"), topic(abi.EffectUnsubscribe, "never")),
+		"sub":   replyWith(topic(abi.EffectSubscribe, "news"), topic(abi.EffectSubscribe, "news"), topic(abi.EffectSubscribe, "t")),
+		"unsub": replyWith(topic(abi.EffectUnsubscribe, "news"), topic(abi.EffectUnsubscribe, "never")),
 		"self":  effects(abi.Effect{Kind: abi.EffectSendInfo, Event: []byte("me"), Payload: []byte(`[1]`)}),
 		"sibling": effects(abi.Effect{Kind: abi.EffectSendInfo, Topic: []byte("u"), Event: []byte("hi")},
 			abi.Effect{Kind: abi.EffectSendInfo, Topic: []byte("not joined"), Event: []byte("hi")},
@@ -203,20 +203,20 @@ func TestSubscriptionsAndInfos(t *testing.T) {
 	c.Join("t", "")
 	c.Join("u", "")
 	d.Join("t", "")
-	c.Push("t", "sub", "")
-	c.ExpectSilence()
+	ref := c.Push("t", "sub", "")
+	c.Expect(reply("11", ref, "t", `{}`))
 	publish(t, s, "news", "flash", `{"n":1}`)
 	c.Expect(`["11",null,"t","info",{"kind":"broadcast","event":"flash","source":"news","payload":{"n":1}}]`)
 	publish(t, s, "t", "own", `{}`)
 	c.Expect(`[null,null,"t","own",{}]`)
-	c.Push("t", "unsub", "")
-	c.ExpectSilence()
+	ref = c.Push("t", "unsub", "")
+	c.Expect(reply("11", ref, "t", `{}`))
 	publish(t, s, "news", "flash", `{}`)
 	c.Push("t", "self", "")
 	c.Expect(`["11",null,"t","info",{"kind":"message","event":"me","source":"","payload":[1]}]`)
 	c.Push("t", "sibling", "")
 	c.Expect(`["12",null,"u","info",{"kind":"message","event":"hi","source":"","payload":{}}]`)
-	ref := c.Push("t", "id", "")
+	ref = c.Push("t", "id", "")
 	c.Expect(fmt.Sprintf(`["11",%q,"t","phx_reply",{"status":"ok","response":"<id:socket>"}]`, ref))
 	// d's channel of topic t is reached through d's socket id.
 	d.Expect(`[null,null,"t","own",{}]`)
@@ -249,7 +249,7 @@ func TestInterceptedBroadcasts(t *testing.T) {
 					abi.Effect{Kind: abi.EffectBroadcast, Event: []byte("plain")})
 				return nil
 			},
-			"off": effects(abi.Effect{Kind: abi.EffectIntercept, Event: []byte("drop"), Off: true}),
+			"off": replyWith(abi.Effect{Kind: abi.EffectIntercept, Event: []byte("drop"), Off: true}),
 		},
 		out: func(req *abi.Request, resp *abi.Response) error {
 			switch string(req.Event) {
@@ -275,8 +275,8 @@ func TestInterceptedBroadcasts(t *testing.T) {
 	c.Expect(`[null,null,"t","plain",{}]`)
 	c.Expect(reply("11", ref, "t", `{}`))
 	c.Expect(`["11",null,"t","changed",{"by":"out"}]`)
-	c.Push("t", "off", "")
-	c.ExpectSilence()
+	ref = c.Push("t", "off", "")
+	c.Expect(reply("11", ref, "t", `{}`))
 	publish(t, s, "t", "drop", `{"n":3}`)
 	c.Expect(`[null,null,"t","drop",{"n":3}]`)
 	publish(t, s, "t", "stop", `{}`)

@@ -124,6 +124,15 @@ func effects(list ...abi.Effect) func(*abi.Request, *abi.Response) error {
 	}
 }
 
+// replyWith is effects, and a reply by which the client knows that they have
+// taken place.
+func replyWith(list ...abi.Effect) func(*abi.Request, *abi.Response) error {
+	return func(_ *abi.Request, resp *abi.Response) error {
+		resp.Result, resp.Effects = abi.ResultReply, append(resp.Effects, list...)
+		return nil
+	}
+}
+
 func push(event, payload string) abi.Effect {
 	return abi.Effect{Kind: abi.EffectPush, Event: []byte(event), Payload: []byte(payload)}
 }

@@ -182,8 +182,8 @@ func TestTooManyTimersAreRefused(t *testing.T) {
 func TestSubscriptionsAndInfos(t *testing.T) {
 	topic := func(kind abi.EffectKind, name string) abi.Effect { return abi.Effect{Kind: kind, Topic: []byte(name)} }
 	s := start(t, &script{info: infoToPush, in: steps{
-		"sub":   answered(topic(abi.EffectSubscribe, "news"), topic(abi.EffectSubscribe, "news"), topic(abi.EffectSubscribe, "t")),
-		"unsub": answered(topic(abi.EffectUnsubscribe, "news"), topic(abi.EffectUnsubscribe, "never")),
+		"sub":   replyWith(topic(abi.EffectSubscribe, "news"), topic(abi.EffectSubscribe, "news"), topic(abi.EffectSubscribe, "t")),
+		"unsub": replyWith(topic(abi.EffectUnsubscribe, "news"), topic(abi.EffectUnsubscribe, "never")),
 		"self":  effects(abi.Effect{Kind: abi.EffectSendInfo, Event: []byte("me"), Payload: []byte(`[1]`)}),
 		"sibling": effects(abi.Effect{Kind: abi.EffectSendInfo, Topic: []byte("u"), Event: []byte("hi")},
 			abi.Effect{Kind: abi.EffectSendInfo, Topic: []byte("not joined"), Event: []byte("hi")},
@@ -249,7 +249,7 @@ func TestInterceptedBroadcasts(t *testing.T) {
 					abi.Effect{Kind: abi.EffectBroadcast, Event: []byte("plain")})
 				return nil
 			},
-			"off": answered(abi.Effect{Kind: abi.EffectIntercept, Event: []byte("drop"), Off: true}),
+			"off": replyWith(abi.Effect{Kind: abi.EffectIntercept, Event: []byte("drop"), Off: true}),
 		},
 		out: func(req *abi.Request, resp *abi.Response) error {
 			switch string(req.Event) {
@@ -566,7 +566,9 @@ func TestIdleSocketsAreClosed(t *testing.T) {
 	}}, host.Mount{IdleTimeout: 50 * time.Millisecond})
 	c := s.dial(t)
 	c.Join("t", "")
-	c.ExpectClose(1002)
+	if text := c.ExpectClose(1002); text != "idle for longer than 50ms (mount.idle_timeout)" {
+		t.Errorf("the client is told %q", text)
+	}
 	if got := <-reason; got != abi.ReasonHeartbeatTimeout {
 		t.Errorf("terminate was told %s", got)
 	}

@@ -1,7 +1,7 @@
-// Package host is the server: it accepts WebSocket connections, speaks the
-// Phoenix Channels protocol on them, keeps channels and their state, and has a
-// [Handler] decide what happens in each. Handlers are WebAssembly plugins or
-// native Go; the host cannot tell which.
+// Package host is the server: it accepts WebSocket connections and long polls,
+// speaks the Phoenix Channels protocol on them, keeps channels and their state,
+// and has a [Handler] decide what happens in each. Handlers are WebAssembly
+// plugins or native Go; the host cannot tell which.
 //
 // The verbs: [New] a Server from a [Config], [Server.Register] handlers for
 // topics, [Server.Serve] a listener, [Server.Broadcast] and its kin from
@@ -14,17 +14,19 @@
 //	     -> Socket.dispatch     dispatch.go  heartbeat, join, stale refs, routing
 //	     -> Channel.handleIn    channel.go   one callback at a time
 //	     -> Handler.Handle                   the plugin: request in, response out
-//	     -> Channel.commit      commit.go    checked whole, then state and effects
+//	     -> Channel.apply       commit.go    checked whole, then effects, result and state
 //	     -> outbox              outbox.go    one write for the replies of the batch
 //
 // A broadcast goes Server.Broadcast or effect -> pubsub -> Channel.Deliver ->
-// outbox, encoded once for all its receivers ([Fanout]).
+// outbox, encoded once for all its receivers of one serializer ([Fanout]). A
+// client that polls has a pollSession (poll_session.go) in the place of readLoop
+// and outbox.
 //
 // # Concurrency
 //
-// Each socket has one goroutine, which reads, and for as long as there is
-// something to write and that goroutine is not about to do it, a second one.
-// Callbacks of one channel never overlap: whoever brings a channel its message
+// Each WebSocket has one goroutine, which reads, and for as long as there is
+// something to write and that goroutine is not about to do it, a second one. A
+// join has a goroutine of its own while its callback runs (join.go). Callbacks of one channel never overlap: whoever brings a channel its message
 // runs the callback if the channel is idle, else leaves it in the channel's
 // mailbox (mailbox.go). Nothing calls a handler or writes to a connection while
 // holding a lock; [Channel.Deliver] is called under a topic's lock and only

@@ -327,26 +327,33 @@ func TestWebPagesMayNotCallTheAPI(t *testing.T) {
 }
 
 // TestTooLargeABodyIsRefused before it is read.
-func TestTooLargeABodyIsRefused(t *testing.T) {
+func TestTooLargeARequestIsRefused(t *testing.T) {
 	s := start(t, &script{}, host.Mount{})
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.internal, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
+	for _, tt := range []struct {
+		head   string
+		status int
+		limit  string
+	}{
+		{"Content-Length: 2000000", http.StatusRequestEntityTooLarge, "1048576"},
+		{"Cookie: " + strings.Repeat("c", 5000), http.StatusRequestHeaderFieldsTooLarge, "4096"},
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.internal, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(conn, "POST /api/v1/broadcast HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n", tt.head); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body := readAll(t, resp); resp.StatusCode != tt.status || !strings.Contains(body, `"TOO_LARGE"`) || !strings.Contains(body, tt.limit) {
+			t.Errorf("%.20s: %d %s", tt.head, resp.StatusCode, body)
+		}
 		if err := conn.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	if _, err := fmt.Fprint(conn, "POST /api/v1/broadcast HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if body := readAll(t, resp); resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(body, `"TOO_LARGE"`) {
-		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 }
 

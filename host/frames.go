@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"unicode/utf8"
 
@@ -27,6 +28,7 @@ func (e *closeError) Error() string { return e.reason }
 type frameSink interface {
 	message(op ws.OpCode, payload []byte) error
 	control(op ws.OpCode, payload []byte) error
+	fragment() error // a frame that is not the last one of its message
 }
 
 // frameReader cuts a byte stream into messages: headers are parsed and checked
@@ -90,7 +92,7 @@ func (r *frameReader) header(b []byte) (h ws.Header, n int, err error) {
 	// The declared length is refused before a byte of it is buffered. Control
 	// frames are no messages; their bound is 125 bytes and has been checked.
 	if !h.OpCode.IsControl() && h.Length > int64(r.max-len(r.partial)) {
-		return h, 0, &closeError{ws.StatusMessageTooBig, "message over max_frame"}
+		return h, 0, r.tooBig()
 	}
 	n = len(b) - r.src.Len()
 	r.src.Reset(nil) // b is not to be held on to
@@ -119,6 +121,9 @@ func (r *frameReader) frame(h ws.Header, payload []byte, sink frameSink) error {
 		r.op, r.deflated = h.OpCode, h.Rsv1()
 	}
 	if !h.Fin {
+		if err := sink.fragment(); err != nil {
+			return err
+		}
 		r.fragment = true
 		r.partial = append(r.partial, payload...)
 		return nil
@@ -145,11 +150,15 @@ func (r *frameReader) inflate(payload []byte) ([]byte, error) {
 	message, err := r.flates.inflate(nil, payload, r.max)
 	switch {
 	case errors.Is(err, errInflated):
-		return nil, &closeError{ws.StatusMessageTooBig, "message over max_frame"}
+		return nil, r.tooBig()
 	case err != nil:
 		return nil, &closeError{ws.StatusInvalidFramePayloadData, "compressed data is broken"}
 	}
 	return message, nil
+}
+
+func (r *frameReader) tooBig() error {
+	return &closeError{ws.StatusMessageTooBig, fmt.Sprintf("message over %d bytes (mount.max_frame)", r.max)}
 }
 
 // appendFrame appends a whole unmasked frame, as a server sends it.

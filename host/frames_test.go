@@ -32,6 +32,8 @@ func (r *recorder) control(op ws.OpCode, p []byte) error {
 	return nil
 }
 
+func (*recorder) fragment() error { return nil }
+
 // feed gives b to a reader in pieces, the way the read loop does, and returns
 // what it found.
 func feed(b []byte, piece, maxSize int) ([]string, error) {
@@ -100,6 +102,9 @@ func TestFramesRefused(t *testing.T) {
 			var ce *closeError
 			if !errors.As(err, &ce) || ce.code != tt.code {
 				t.Errorf("%v, want close code %d", err, tt.code)
+			}
+			if tt.code == 1009 && ce.reason != "message over 1000 bytes (mount.max_frame)" {
+				t.Errorf("the client is told %q", ce.reason)
 			}
 		})
 	}
@@ -211,3 +216,4 @@ type quiet struct{}
 
 func (quiet) message(ws.OpCode, []byte) error { return nil }
 func (quiet) control(ws.OpCode, []byte) error { return nil }
+func (quiet) fragment() error                 { return nil }

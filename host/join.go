@@ -24,7 +24,7 @@ func (s *Socket) join(m *wire.Message) {
 		rt = s.srv.routes().match(string(m.Topic))
 	}
 	if rt == nil {
-		s.log.Info("join refused: no plugin serves the topic", "code", "UNMATCHED_TOPIC", "topic", logText(m.TopicJSON))
+		s.srv.clientFault(s.log, "join refused: no plugin serves the topic", "UNMATCHED_TOPIC", "topic", logText(m.TopicJSON))
 		s.reply(nil, m, wire.StatusError, reasonUnmatched)
 		return
 	}

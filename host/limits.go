@@ -203,11 +203,16 @@ func (s *Socket) take(b *limit.Bucket, rate limit.Rate, kind limitKind) *excess 
 	if ok {
 		return nil
 	}
-	s.breached(kind, "limit", rate.String())
-	if s.meter.limits.logsOnly(kind) {
+	return s.exceeded(&excess{kind, rate, wait})
+}
+
+// exceeded logs e; it returns nil where the limit is only logged.
+func (s *Socket) exceeded(e *excess) *excess {
+	s.breached(e.kind, "limit", e.rate.String())
+	if s.meter.limits.logsOnly(e.kind) {
 		return nil
 	}
-	return &excess{kind, rate, wait}
+	return e
 }
 
 // breached logs that a limit is exceeded, now and then.
@@ -248,7 +253,7 @@ func (s *Socket) overChannel(m *wire.Message, topic string) bool {
 	}
 	b := s.meter.bucket(topic)
 	if b == nil {
-		return s.answerExcess(m, &excess{kind, rate, limit.Never})
+		return s.answerExcess(m, s.exceeded(&excess{kind, rate, limit.Never}))
 	}
 	return s.answerExcess(m, s.take(b, rate, kind))
 }

@@ -101,19 +101,30 @@ func TestChannelsHaveRatesOfTheirOwn(t *testing.T) {
 func TestManyTopicsDoNotGrowTheBuckets(t *testing.T) {
 	s := startLimited(t, &host.Limits{Channel: hourly(2)})
 	c := s.dial(t)
-	for i := range 1024 {
-		topic := fmt.Sprint("t", i)
-		join := c.Join(topic, "")
-		ref := c.Push(topic, "echo", "")
-		c.Expect(reply(join, ref, topic, `{}`))
-		c.Leave(topic)
-	}
+	echoOnTopics(c, 1024)
 	join := c.Join("one more", "")
 	ref := c.Push("one more", "echo", "")
 	c.Expect(fmt.Sprintf(`[%q,%q,"one more","phx_reply",{"status":"error","response":{"reason":"rate_limited","limit":"<any>","key":"mount.limits.channel"}}]`, join, ref))
 	c.Join("t5", "")
 	ref = c.Push("t5", "echo", "")
 	c.Expect(reply("1036", ref, "t5", `{}`))
+	if log := s.log.String(); !strings.Contains(log, "which=channel ") {
+		t.Errorf("the log does not name the limit:\n%s", log)
+	}
+
+	s = startLimited(t, &host.Limits{Channel: hourly(2), LogOnly: []string{"channel"}})
+	echoOnTopics(s.dial(t), 1030)
+}
+
+// echoOnTopics joins n topics, one after the other, with an event on each.
+func echoOnTopics(c *hosttest.Client, n int) {
+	for i := range n {
+		topic := fmt.Sprint("t", i)
+		join := c.Join(topic, "")
+		ref := c.Push(topic, "echo", "")
+		c.Expect(reply(join, ref, topic, `{}`))
+		c.Leave(topic)
+	}
 }
 
 // TestFramesOverTheRateCloseTheSocket: also those that nobody could read, and
@@ -141,6 +152,16 @@ func TestFramesOverTheRateCloseTheSocket(t *testing.T) {
 				t.Errorf("closed with %q, which does not name the limit", reason)
 			}
 		})
+	}
+}
+
+// TestFragmentsCount: a message that never ends would cost nothing otherwise.
+func TestFragmentsCount(t *testing.T) {
+	s := start(t, &script{}, host.Mount{Limits: &host.Limits{Frames: hourly(2)}})
+	c := s.dial(t)
+	c.SendFragments(`[null,"1",`, `"x",`, `"y",{}]`)
+	if reason := c.ExpectClose(1008); !strings.Contains(reason, "burst 2 frames (mount.limits.frames)") {
+		t.Errorf("closed with %q, which does not name the limit", reason)
 	}
 }
 
@@ -310,5 +331,23 @@ func TestOriginsAreCheckedByMount(t *testing.T) {
 	}
 	if log := s.log.String(); !strings.Contains(log, "code=ORIGIN") || !strings.Contains(log, "key=mount.origins") {
 		t.Errorf("the log does not say why:\n%s", log)
+	}
+}
+
+// TestClientsCannotFillTheLog: what they do wrong is answered each time, and
+// logged now and then.
+func TestClientsCannotFillTheLog(t *testing.T) {
+	s := start(t, &script{}, host.Mount{AnswerMalformed: true})
+	c := s.dial(t)
+	for range 200 {
+		c.Send(`["1","1",7,"phx_join",{}]`)
+		c.Expect(`[null,"1",7,"phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]`)
+		c.Send(`x`)
+		c.Expect(`[null,null,"phoenix","malformed","<any>"]`)
+	}
+	for _, code := range []string{"UNMATCHED_TOPIC", "MALFORMED_MESSAGE"} {
+		if n := strings.Count(s.log.String(), "code="+code); n < 50 || n > 150 {
+			t.Errorf("%d lines of %s for 200 mistakes", n, code)
+		}
 	}
 }

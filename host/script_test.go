@@ -124,9 +124,9 @@ func effects(list ...abi.Effect) func(*abi.Request, *abi.Response) error {
 	}
 }
 
-// answered does the same and replies, so that a test can wait for it: silence
-// on the socket says nothing of an event that waits behind a running callback.
-func answered(list ...abi.Effect) func(*abi.Request, *abi.Response) error {
+// replyWith is effects, and a reply by which the client knows that they have
+// taken place.
+func replyWith(list ...abi.Effect) func(*abi.Request, *abi.Response) error {
 	return func(_ *abi.Request, resp *abi.Response) error {
 		resp.Result, resp.Effects = abi.ResultReply, append(resp.Effects, list...)
 		return nil

@@ -62,6 +62,7 @@ type Server struct {
 	scratch sync.Pool // of *scratch
 	buffers sync.Pool // of *[]byte
 	flates  flates
+	faults  faults
 
 	// work counts every goroutine that runs on behalf of a socket.
 	work sync.WaitGroup
@@ -97,6 +98,7 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, endpoints: newEndpoints(cfg.Mounts), tokens: newTokens(cfg.Secret),
 		sockets: map[string]*Socket{}, began: time.Now(), addresses: newAddresses(&cfg),
 		listeners: map[*fasthttp.Server][]net.Listener{},
+		faults:    faults{kinds: map[string]*fault{}},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.scratch.New = func() any { return new(scratch) }
@@ -123,6 +125,7 @@ func newHTTPServer(h fasthttp.RequestHandler) *fasthttp.Server {
 		WriteTimeout:          10 * time.Second,
 		IdleTimeout:           60 * time.Second,
 		MaxRequestBodySize:    maxBody,
+		ReadBufferSize:        maxHead,
 		HeaderReceived:        requestLimits,
 		KeepHijackedConns:     true,
 		NoDefaultServerHeader: true,
@@ -138,11 +141,21 @@ func badRequest(ctx *fasthttp.RequestCtx, err error) {
 		apiError(ctx, fasthttp.StatusRequestEntityTooLarge, "TOO_LARGE", fmt.Sprintf("the body is over %d bytes", bodyLimit(&ctx.Request.Header)))
 		return
 	}
+	var small *fasthttp.ErrSmallBuffer
+	if errors.As(err, &small) {
+		apiError(ctx, fasthttp.StatusRequestHeaderFieldsTooLarge, "TOO_LARGE", fmt.Sprintf("the request line and headers are over %d bytes", maxHead))
+		return
+	}
 	apiError(ctx, fasthttp.StatusBadRequest, "BAD_REQUEST", "not an HTTP request")
 }
 
-// maxBody bounds the body of a request, in bytes.
-const maxBody = 1 << 20
+const (
+	// maxBody bounds the body of a request, in bytes.
+	maxBody = 1 << 20
+	// maxHead bounds its first line and its headers together. A socket keeps a
+	// buffer of that size for its life.
+	maxHead = 4 << 10
+)
 
 func requestLimits(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	return fasthttp.RequestConfig{MaxRequestBodySize: bodyLimit(h)}

@@ -30,8 +30,7 @@ type Socket struct {
 	link      link
 	log       *slog.Logger
 
-	idSub *pubsub.Subscription[*Fanout] // of idTopic, from arrive to depart
-	leave func()                        // gives back what was counted for the connection; nil for nothing
+	leave func() // gives back what was counted for the connection; nil for nothing
 
 	// away counts the callbacks and other waits of the socket's channels. While
 	// there are any, the goroutine that reads may take long to come back.
@@ -45,8 +44,10 @@ type Socket struct {
 	farewell farewell
 
 	mu       sync.Mutex
-	channels map[string]*Channel // joined or joining, by topic
-	ending   map[*Channel]bool   // withdrawn, but their last callback is to come
+	channels map[string]*Channel           // joined or joining, by topic
+	ending   map[*Channel]bool             // withdrawn, but their last callback is to come
+	idSub    *pubsub.Subscription[*Fanout] // of idTopic
+	departed bool                          // nothing of it is to be made any more
 }
 
 // link carries a socket's messages to its client: a WebSocket connection or a
@@ -103,15 +104,28 @@ func (s *Socket) arrive() bool {
 		s.giveBack()
 		return false
 	}
-	if s.idTopic != "" {
-		s.idSub = s.srv.pubsub.Subscribe(s.idTopic, s, nil)
+	if s.idTopic == "" {
+		return true
+	}
+	// From here on the socket may be told to end, and so depart.
+	sub := s.srv.pubsub.Subscribe(s.idTopic, s, nil)
+	s.mu.Lock()
+	s.idSub = sub
+	late := s.departed
+	s.mu.Unlock()
+	if late {
+		sub.Cancel()
 	}
 	return true
 }
 
 func (s *Socket) depart() {
-	if s.idSub != nil {
-		s.idSub.Cancel()
+	s.mu.Lock()
+	sub := s.idSub
+	s.departed = true
+	s.mu.Unlock()
+	if sub != nil {
+		sub.Cancel()
 	}
 	s.giveBack()
 	s.srv.exit(s)
@@ -151,7 +165,7 @@ func (s *Socket) malformed(err error) error {
 	if s.closing.Load() {
 		return nil
 	}
-	s.log.Info("message refused", "code", "MALFORMED_MESSAGE", "err", err)
+	s.srv.clientFault(s.log, "message refused", "MALFORMED_MESSAGE", "err", err)
 	if !s.mount.AnswerMalformed {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func (v *visitor) askedVersion() (version wire.Version, ok bool) {
 func (s *Server) admit(v *visitor) (*connected, *refusal) {
 	var ok bool
 	if v.version, ok = v.askedVersion(); !ok {
-		s.log.Info("client refused", "code", "VSN_UNSUPPORTED", "vsn", logText(v.ctx.QueryArgs().Peek("vsn")), "supported", "1.0.x 2.0.x")
+		s.clientFault(s.log, "client refused", "VSN_UNSUPPORTED", "vsn", logText(v.ctx.QueryArgs().Peek("vsn")), "supported", "1.0.x 2.0.x")
 		return nil, &refusal{fasthttp.StatusForbidden, ""} // no body, as Phoenix
 	}
 	leave, refused := s.enterAddress(v.ctx)
@@ -73,7 +74,7 @@ func (s *Server) admitPerson(v *visitor) (*connected, *refusal) {
 	if v.mount.Auth != nil {
 		claims, err := s.authenticate(v)
 		if err != nil {
-			s.log.Info("client refused", "code", "UNAUTHENTICATED", "mount", v.mount.Path, "err", err)
+			s.clientFault(s.log, "client refused", "UNAUTHENTICATED", "mount", v.mount.Path, "err", err)
 			return nil, &refusal{fasthttp.StatusForbidden, err.Error()}
 		}
 		v.claims, subject = claims.JSON, claims.Subject
@@ -84,6 +85,11 @@ func (s *Server) admitPerson(v *visitor) (*connected, *refusal) {
 	}
 	if c.idTopic == "" && v.mount.IDPrefix != "" && subject != "" {
 		c.idTopic = v.mount.IDPrefix + subject
+	}
+	if n := len(c.idTopic); n > maxName { // no call of the API could name it
+		problem := fmt.Sprintf("the token's subject makes an id topic of %d bytes, over %d (mount.jwt.id_prefix)", n, maxName)
+		s.clientFault(s.log, "client refused", "ID_TOPIC", "mount", v.mount.Path, "err", problem)
+		return nil, &refusal{fasthttp.StatusForbidden, problem}
 	}
 	return c, nil
 }
@@ -124,7 +130,7 @@ func (s *Server) allowsOrigin(v *visitor) bool {
 	if v.mount.Origins.Allows(r) {
 		return true
 	}
-	s.log.Info("client refused", "code", "ORIGIN", "mount", v.mount.Path, "origin", logText([]byte(r.Origin)), "host", logText([]byte(r.Host)), "key", "mount.origins")
+	s.clientFault(s.log, "client refused", "ORIGIN", "mount", v.mount.Path, "origin", logText([]byte(r.Origin)), "host", logText([]byte(r.Host)), "key", "mount.origins")
 	return false
 }
 

@@ -91,7 +91,12 @@ func TestTokenIsChecked(t *testing.T) {
 			}
 		}
 	}
-	r := hosttest.DialRefused(t, s.url, hosttest.Options{})
+	long := jwt(jwtSecret, fmt.Sprintf(`{"sub":%q,"exp":4102444800}`, strings.Repeat("a", 250)))
+	r := hosttest.DialRefused(t, s.url+"&jwt="+long, hosttest.Options{})
+	if r.Status != 403 || r.Body != "the token's subject makes an id topic of 256 bytes, over 255 (mount.jwt.id_prefix)" {
+		t.Errorf("a subject that nobody could disconnect: %d %q", r.Status, r.Body)
+	}
+	r = hosttest.DialRefused(t, s.url, hosttest.Options{})
 	if r.Status != 403 || !strings.Contains(r.Body, "a token is needed") {
 		t.Errorf("without a token: %d %q", r.Status, r.Body)
 	}

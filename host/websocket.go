@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -158,7 +159,7 @@ func (w *webSocket) refuse(err error) bool {
 		return false
 	}
 	if !w.closing.Load() { // else it has been told; a line for each bad frame would let it fill the log
-		w.log.Info("client refused", "code", "PROTOCOL", "close", int(ce.code), "reason", ce.reason)
+		w.srv.clientFault(w.log, "client refused", "PROTOCOL", "close", int(ce.code), "reason", ce.reason)
 		w.close(ce.code, ce.reason, abi.ReasonClosed)
 	}
 	return true
@@ -174,7 +175,8 @@ func (w *webSocket) survives(err error) bool {
 	if !w.closing.Load() {
 		// Phoenix closes with 1002 or 1000 by adapter; phoenix.js before 1.8.16
 		// stays away after 1000.
-		w.close(ws.StatusProtocolError, "idle for longer than idle_timeout", abi.ReasonHeartbeatTimeout)
+		reason := fmt.Sprintf("idle for longer than %s (mount.idle_timeout)", w.mount.IdleTimeout)
+		w.close(ws.StatusProtocolError, reason, abi.ReasonHeartbeatTimeout)
 	}
 	return w.until.IsZero() || time.Now().Before(w.until)
 }
@@ -228,6 +230,14 @@ func (w *webSocket) windDown() error {
 // message takes one message from the frame reader.
 func (w *webSocket) message(op ws.OpCode, payload []byte) error {
 	if err := w.receive(payload, op == ws.OpBinary); err != nil {
+		return closeFor(err)
+	}
+	return nil
+}
+
+// fragment counts a frame that makes no message yet.
+func (w *webSocket) fragment() error {
+	if err := w.overFrames(); err != nil {
 		return closeFor(err)
 	}
 	return nil

@@ -127,7 +127,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	case err != nil:
 		return unstable.NewParserError(text, "write a duration such as \"60s\"; %s has no unit that is known", text)
 	case v == 0: // which would mean the default
-		return unstable.NewParserError(text, "%s is under %s", text, minIdleTimeout)
+		return unstable.NewParserError(text, "%s would mean the default: leave the key out, or write a longer time", text)
 	}
 	d.Duration = v
 	return nil
@@ -292,5 +292,5 @@ func (m *Mount) check(plugins map[string]bool) error {
 	case m.OnMalformed != "" && m.OnMalformed != malformedClose && m.OnMalformed != malformedReply:
 		return fmt.Errorf("on_malformed: %q is neither %q nor %q", m.OnMalformed, malformedClose, malformedReply)
 	}
-	return nil
+	return m.Limits.check()
 }

@@ -83,7 +83,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"float as a duration", "[[mount]]\nidle_timeout = 1.5\n", `line 2: idle_timeout: write a duration such as "60s"`},
 		{"boolean as a duration", "[[mount]]\nidle_timeout = true\n", "line 2"},
 		{"table as a duration", "[[mount]]\n[mount.idle_timeout]\nDuration = 60\n", "Duration"},
-		{"no idle timeout", "[[mount]]\nidle_timeout = \"0s\"\n", "line 2: idle_timeout: 0s is under 10ms"},
+		{"no idle timeout", "[[mount]]\nidle_timeout = \"0s\"\n", "line 2: idle_timeout: 0s would mean the default"},
 		{"short idle timeout", plugin + "[[mount]]\nidle_timeout = \"9ms\"\n", "mount /socket: idle_timeout: 9ms is under 10ms"},
 		{"negative idle timeout", plugin + "[[mount]]\npath = \"/s\"\nidle_timeout = \"-60s\"\n", "mount /s: idle_timeout: -1m0s is under 10ms"},
 		{"port alone", "[http]\naddr = \"4000\"\n", `http.addr: "4000" is not host:port`},
@@ -100,6 +100,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"plugin twice", "[[plugin]]\nname=\"x\"\npath=\"x\"\ntopics=[\"t\"]\n[[plugin]]\nname=\"x\"\npath=\"y\"\n", `plugin "x" is declared twice`},
 		{"plugin with negative instances", "[[plugin]]\nname=\"x\"\npath=\"x\"\ntopics=[\"t\"]\ninstances=-1\n", "instances = -1 is negative"},
 		{"plugin with 5 GiB", "[[plugin]]\nname=\"x\"\npath=\"x\"\ntopics=[\"t\"]\nmemory=\"5GiB\"\n", "is over 4GiB"},
+		{"zero drain interval", "[drain]\ninterval = \"0s\"\n", "line 2: interval: 0s would mean the default"},
+		{"short drain interval", "[drain]\ninterval = \"2us\"\n", "drain.interval: 2µs is under 1ms"},
+		{"negative drain batch", "[drain]\nbatch = -1\n", "drain.batch = -1 is negative"},
+		{"limit of a topic without a rate", plugin + "[[mount]]\n[[mount.limits.topics]]\npattern = \"a:*\"\n", `mount /socket: limits.topics: rate of pattern "a:*" is missing`},
 		{"mount with an unknown plugin", plugin + "[[mount]]\nconnect=\"caht\"\n", `mount /socket: connect names plugin "caht", which is not declared`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

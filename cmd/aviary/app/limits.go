@@ -1,7 +1,6 @@
 package app
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -57,6 +56,16 @@ type Limits struct {
 type TopicRate struct {
 	Pattern string `toml:"pattern"`
 	Rate    Rate   `toml:"rate"`
+}
+
+// check refuses a pattern without a rate, which would limit nothing.
+func (l *Limits) check() error {
+	for i := range l.Topics {
+		if t := &l.Topics[i]; !t.Rate.given {
+			return fmt.Errorf("limits.topics: rate of pattern %q is missing: write \"100/s\", \"10/m burst 20\" or \"off\"", t.Pattern)
+		}
+	}
+	return nil
 }
 
 func (l *Limits) host() *host.Limits {
@@ -160,7 +169,7 @@ const minDrainInterval = time.Millisecond
 func (d *Drain) check() error {
 	switch {
 	case d.Batch < 0:
-		return errors.New("drain.batch is negative")
+		return fmt.Errorf("drain.batch = %d is negative", d.Batch)
 	case d.Interval.Duration != 0 && d.Interval.Duration < minDrainInterval:
 		return fmt.Errorf("drain.interval: %s is under %s", d.Interval, minDrainInterval)
 	}

@@ -1,0 +1,57 @@
+package host
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/aviary-host/aviary/host/limit"
+)
+
+// faults keep what clients do wrong from filling the log: anybody can do it as
+// often as he likes. Of each kind some lines are written, and how many were not
+// is told by the next one that is.
+type faults struct {
+	mu    sync.Mutex
+	kinds map[string]*fault // by code
+}
+
+type fault struct {
+	lines  limit.Bucket
+	hidden int
+}
+
+// faultRate is how many lines of each kind are written: enough for somebody who
+// tries something out.
+func faultRate() limit.Rate { return limit.Rate{Count: 1, Burst: 50} }
+
+// due tells whether a line is to be written at the time now, and how many were
+// not since the last one.
+func (f *faults) due(code string, now time.Duration) (hidden int, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k := f.kinds[code]
+	if k == nil {
+		k = &fault{}
+		f.kinds[code] = k
+	}
+	if ok, _ := k.lines.Take(faultRate(), now, 1); !ok {
+		k.hidden++
+		return 0, false
+	}
+	hidden, k.hidden = k.hidden, 0
+	return hidden, true
+}
+
+// clientFault logs that a client did something wrong, unless there are too many
+// such lines already.
+func (s *Server) clientFault(log *slog.Logger, msg, code string, attrs ...any) {
+	hidden, ok := s.faults.due(code, time.Since(s.began))
+	if !ok {
+		return
+	}
+	if hidden > 0 {
+		attrs = append(attrs, "not_logged", hidden)
+	}
+	log.Info(msg, append([]any{"code", code}, attrs...)...)
+}

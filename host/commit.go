@@ -66,10 +66,18 @@ func checkAnswer(r *abi.Response, to codec) error {
 	for i := range r.Effects {
 		e := &r.Effects[i]
 		if problem := checkEffect(e, to); problem != "" {
-			return &OutputError{fmt.Sprintf("effects[%d] %s:", i, e.Kind), problem}
+			return &OutputError{fmt.Sprintf("effects[%d] %s%s:", i, e.Kind, named(e.Event)), problem}
 		}
 	}
 	return nil
+}
+
+// named tells an effect from its like by the event that it is about.
+func named(event []byte) string {
+	if len(event) == 0 || eventProblem(event) != "" {
+		return ""
+	}
+	return fmt.Sprintf(" of %q", event)
 }
 
 func checkResult(r *abi.Response, to codec) error {
@@ -130,8 +138,13 @@ func jsonProblem(p []byte, binary bool) string {
 // objectProblem holds Phoenix's rule that pushes and broadcasts carry a map, or
 // raw bytes (channel/server.ex).
 func objectProblem(p []byte, binary bool) string {
-	if !binary && len(p) > 0 && (!wire.IsObject(p) || !wire.Valid(p)) {
-		return "payload is not a JSON object"
+	switch {
+	case binary || len(p) == 0:
+		return ""
+	case !wire.Valid(p):
+		return "payload is not valid JSON"
+	case !wire.IsObject(p):
+		return "payload is JSON, but not an object"
 	}
 	return ""
 }

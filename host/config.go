@@ -112,7 +112,8 @@ type Mount struct {
 	PollWindow time.Duration // how long a poll waits; 0 means 10 s
 
 	// AuthToken takes the token that phoenix.js sends as a subprotocol or header
-	// and shows it to Connect as the header :auth_token.
+	// and shows it to Connect as the header :auth_token. Auth takes it as well, and
+	// does not show it.
 	AuthToken bool
 
 	// Headers are the names, in lower case, of the request's headers that Connect
@@ -242,7 +243,7 @@ func checkHeaders(m *Mount) error {
 		case slices.Contains([]string{headerPeer, headerClient, headerScheme, headerAuthority, headerPath}, name):
 		case name == "" || strings.HasPrefix(name, ":") || name != strings.ToLower(name) ||
 			strings.Contains(strings.TrimSuffix(name, "*"), "*"):
-			return fmt.Errorf("%w: mount %s: headers: %q is not a header's name in lower case, such as \"user-agent\", \"x-*\" or %q",
+			return fmt.Errorf("%w: mount %s: headers: %q is not a header's name in lower case, such as \"user-agent\", \"x-*\" or %q (:claims comes by itself with jwt, :auth_token with auth_token)",
 				errConfig, m.Path, name, headerPeer)
 		}
 	}

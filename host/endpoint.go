@@ -37,9 +37,7 @@ func newEndpoints(mounts []Mount) *endpoints {
 	for i := range mounts {
 		m := &mounts[i]
 		all.add(&endpoint{mount: m}, m.Path+pathWebSocket)
-		if m.LongPoll {
-			all.add(&endpoint{mount: m, longPoll: true}, m.Path+pathLongPoll)
-		}
+		all.add(&endpoint{mount: m, longPoll: true}, m.Path+pathLongPoll)
 	}
 	return all
 }

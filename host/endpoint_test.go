@@ -21,10 +21,10 @@ func TestEndpoints(t *testing.T) {
 		{"/socket", "none"},
 		{"/socket/websocket/", "none"},
 		{"/ws/admin/websocket", "/ws/admin []"}, // exact before variables
-		{"/ws/admin/longpoll", "/ws/:tenant poll [{tenant admin}]"},
+		{"/ws/admin/longpoll", "/ws/admin poll []"},
 		{"/ws/acme/websocket", "/ws/:tenant [{tenant acme}]"},
 		{"/x/y/websocket", "/:a/:b [{a x} {b y}]"},
-		{"/x/y/longpoll", "none"}, // the mount does not poll
+		{"/x/y/longpoll", "/:a/:b poll [{a x} {b y}]"},
 		{"/ws//websocket", "none"},
 		{"//y/websocket", "none"},
 		{"/websocket", " []"},

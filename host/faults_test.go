@@ -21,7 +21,9 @@ func TestFaultsAreLoggedAtARate(t *testing.T) {
 		now           time.Duration
 		lines, hidden int
 	}{
-		{"A", 0, 50, 0}, {"B", 0, 50, 0}, {"A", 0, 0, 0},
+		{"A", 0, 50, 0},
+		{"B", 0, 50, 0},
+		{"A", 0, 0, 0},
 		{"A", 2 * time.Second, 2, 150}, // the hundred and fifty of before
 		{"A", 3 * time.Second, 1, 98},
 	} {

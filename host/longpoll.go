@@ -42,6 +42,11 @@ func (s *Server) longPoll(v *visitor) {
 	h := &ctx.Response.Header
 	h.Set("Access-Control-Allow-Origin", "*") // the origin is checked here
 	switch {
+	case !v.mount.LongPoll:
+		// phoenix.js stops at this status, where it would try for ever on others.
+		s.clientFault(s.log, "client refused", "LONGPOLL_OFF", "mount", v.mount.Path, "key", "mount.longpoll")
+		ctx.SetStatusCode(fasthttp.StatusNotFound)
+		answerPoll(ctx, pollForbidden, "", nil)
 	case !s.allowsOrigin(v):
 		answerPoll(ctx, pollForbidden, "", nil)
 	case ctx.IsOptions():
@@ -69,7 +74,7 @@ func (s *Server) pollGet(v *visitor) {
 		refuse(v.ctx, &refusal{fasthttp.StatusServiceUnavailable, ""}) // clients try again
 		return
 	}
-	if v.mount.AuthToken {
+	if v.mount.takesToken() {
 		v.token = string(v.ctx.Request.Header.Peek("X-Phoenix-AuthToken"))
 	}
 	c, refused := s.admit(v)

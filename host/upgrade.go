@@ -52,7 +52,7 @@ func (s *Server) upgrade(v *visitor) {
 		return
 	}
 	if !s.allowsOrigin(v) {
-		refuse(ctx, &refusal{fasthttp.StatusForbidden, ""})
+		refuse(ctx, &refusal{fasthttp.StatusForbidden, "pages of this origin may not connect (mount.origins)"})
 		return
 	}
 	protocol, refused := v.negotiate()
@@ -104,7 +104,7 @@ func (s *Server) connState(conn net.Conn, state fasthttp.ConnState) {
 func (v *visitor) negotiate() (protocol string, refused *refusal) {
 	offered := listed(&v.ctx.Request.Header, "Sec-WebSocket-Protocol")
 	configured := v.mount.Subprotocols
-	if v.mount.AuthToken {
+	if v.mount.takesToken() {
 		var ok bool
 		if v.token, offered, ok = takeToken(offered); !ok {
 			return "", &refusal{fasthttp.StatusBadRequest, "the auth token in sec-websocket-protocol is not base64"}

@@ -53,7 +53,7 @@ func (s *Server) admit(v *visitor) (*connected, *refusal) {
 	var ok bool
 	if v.version, ok = v.askedVersion(); !ok {
 		s.clientFault(s.log, "client refused", "VSN_UNSUPPORTED", "vsn", logText(v.ctx.QueryArgs().Peek("vsn")), "supported", "1.0.x 2.0.x")
-		return nil, &refusal{fasthttp.StatusForbidden, ""} // no body, as Phoenix
+		return nil, &refusal{fasthttp.StatusForbidden, fmt.Sprintf("vsn %q is not spoken here; 1.0.x and 2.0.x are", logText(v.ctx.QueryArgs().Peek("vsn")))}
 	}
 	leave, refused := s.enterAddress(v.ctx)
 	if refused != nil {
@@ -81,6 +81,7 @@ func (s *Server) admitPerson(v *visitor) (*connected, *refusal) {
 	}
 	c, refused := s.connect(v)
 	if refused != nil {
+		s.clientFault(s.log, "client refused", "CONNECT_REFUSED", "mount", v.mount.Path, "plugin", v.mount.ConnectPlugin, "status", refused.status)
 		return nil, refused
 	}
 	if c.idTopic == "" && v.mount.IDPrefix != "" && subject != "" {
@@ -156,7 +157,7 @@ func (v *visitor) headersJSON() []byte {
 		dst = append(wire.AppendQuoted(dst, name), ':')
 		dst = wire.AppendQuoted(dst, value)
 	}
-	if v.token != "" {
+	if v.token != "" && v.mount.AuthToken {
 		add(headerAuthToken, v.token)
 	}
 	if v.claims != nil {
@@ -218,6 +219,9 @@ func (v *visitor) allowsHeader(name string) bool {
 	}
 	return false
 }
+
+// takesToken tells whether the mount looks for a token of phoenix.js.
+func (m *Mount) takesToken() bool { return m.AuthToken || m.Auth != nil }
 
 // tokenProtocol begins the subprotocol in which phoenix.js sends its auth token
 // (transports/websocket.ex).

@@ -26,8 +26,9 @@ func jwt(secret, claims string) string {
 	return body + "." + enc(mac.Sum(nil))
 }
 
-// startAuth serves /socket, where a token is asked for; connect is optional.
-func startAuth(t *testing.T, h *script) *server {
+// startAuth serves /socket, where a token is asked for, and shown to connect or
+// not; connect is optional.
+func startAuth(t *testing.T, h *script, shown bool) *server {
 	t.Helper()
 	v, err := auth.New(auth.Config{Algorithms: []string{"HS256"}, Secret: []byte(jwtSecret)})
 	if err != nil {
@@ -39,7 +40,7 @@ func startAuth(t *testing.T, h *script) *server {
 		}
 	})
 	return startConfig(t, h, host.Config{Mounts: []host.Mount{{
-		Path: "/socket", LongPoll: true, AuthToken: true, Auth: v, IDPrefix: "users:", TokenParam: "jwt",
+		Path: "/socket", LongPoll: true, AuthToken: shown, Auth: v, IDPrefix: "users:", TokenParam: "jwt",
 	}}})
 }
 
@@ -64,7 +65,7 @@ func withToken(token string) map[string]func(url string) (string, hosttest.Optio
 }
 
 func TestTokenIsChecked(t *testing.T) {
-	s := startAuth(t, &script{})
+	s := startAuth(t, &script{}, false)
 	good := jwt(jwtSecret, `{"sub":"ada","exp":4102444800}`)
 	for way, with := range withToken(good) {
 		url, o := with(s.url)
@@ -113,7 +114,7 @@ func TestConnectSeesTheClaims(t *testing.T) {
 		headers <- string(req.Headers)
 		resp.Result, resp.IDTopic = abi.ResultReply, []byte("mine")
 		return nil
-	}})
+	}}, true)
 	claims := `{"sub":"ada","exp":4102444800,"role":"admin"}`
 	token := jwt(jwtSecret, claims)
 	url, o := withToken(token)["subprotocol"](s.url)

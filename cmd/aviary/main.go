@@ -208,7 +208,13 @@ func version() string {
 	if !ok || info.Main.Version == "" {
 		return "(devel)"
 	}
-	return info.Main.Version
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(len(s.Value), 12)]) {
+			v += " " + s.Value[:min(len(s.Value), 12)]
+		}
+	}
+	return v
 }
 
 // job is an app to serve and how.
@@ -233,5 +239,8 @@ func (j job) serve(ctx context.Context, log *slog.Logger) error {
 	log.Info("draining", "timeout", j.drain.String())
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), j.drain)
 	defer cancel()
-	return errors.Join(failed, a.Close(ending))
+	began, before := time.Now(), a.Server().Info().Sockets
+	err = errors.Join(failed, a.Close(ending))
+	log.Info("stopped", "sockets", before, "ms", time.Since(began).Milliseconds(), "in_time", err == nil)
+	return err
 }

@@ -130,7 +130,7 @@ func parseEntry(text string) (e entry, problem string) {
 	scheme, colon := strings.CutSuffix(scheme, ":")
 	switch {
 	case !ok:
-		return e, fmt.Sprintf("it has no // before the host; %s", forms)
+		return e, fmt.Sprintf("it is none of the words %s, %s and %s, and has no // before a host; %s", wordAny, wordSameHost, wordSameOrigin, forms)
 	case colon && !isScheme(scheme), !colon && scheme != "":
 		return e, fmt.Sprintf("%q is not a scheme; %s", scheme, forms)
 	}

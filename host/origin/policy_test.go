@@ -203,11 +203,11 @@ func TestMissingOrigin(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	const forms = `; write "https://example.com", "//example.com:8443" or "https://*.example.com"`
 	for _, tt := range []struct{ value, want string }{
-		{"", `invalid origin "": it has no // before the host` + forms},
-		{"example.com", `invalid origin "example.com": it has no // before the host` + forms},
-		{"*.example.com", `it has no // before the host` + forms},
-		{"same_host", `it has no // before the host` + forms},
-		{"ANY", `it has no // before the host` + forms},
+		{"", `invalid origin "": it is none of the words any, same-host and same-origin, and has no // before a host` + forms},
+		{"example.com", `invalid origin "example.com": it is none of the words any, same-host and same-origin, and has no // before a host` + forms},
+		{"*.example.com", `and has no // before a host` + forms},
+		{"same_host", `and has no // before a host` + forms},
+		{"ANY", `and has no // before a host` + forms},
 		{"*", `write "any"`},
 		{"https://*", `write "any"`},
 		{"true", `write "same-host"`},
@@ -217,7 +217,7 @@ func TestParseRefuses(t *testing.T) {
 		{"file://", `browsers send "null" for files, which only "any" allows`},
 		{"wss://example.com:8443", `an origin is that of the page, not of the socket; write "https://example.com:8443"`},
 		{"ws://example.com", `write "http://example.com"`},
-		{"https:example.com", `it has no // before the host`},
+		{"https:example.com", `and has no // before a host`},
 		{"https//example.com", `"https" is not a scheme` + forms},
 		{"://example.com", `"" is not a scheme`},
 		{"ht!tp://example.com", `"ht!tp" is not a scheme`},

@@ -180,7 +180,7 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin) (*plugins.Plugin, error
 	if wasm == nil {
 		var err error
 		if wasm, err = os.ReadFile(p.Path); err != nil {
-			return nil, fmt.Errorf("plugin %s: %w", p.Name, err)
+			return nil, fmt.Errorf("plugin %s: plugin.path: %w", p.Name, err)
 		}
 	}
 	settings, err := json.Marshal(p.Settings)

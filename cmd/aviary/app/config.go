@@ -23,6 +23,10 @@ const (
 	defaultAddr  = ":4000"
 	defaultMount = "/socket"
 
+	// minSecret is the least length of http.secret, in bytes: that of the key which
+	// is made of it.
+	minSecret = 32
+
 	// minIdleTimeout is far below what a client can keep up: what is under it
 	// is a mistake, such as a number without its unit.
 	minIdleTimeout = 10 * time.Millisecond
@@ -223,6 +227,9 @@ func refusal(e *toml.DecodeError) error {
 // check refuses what no part could later name as well as this place can.
 func (c *Config) check() error {
 	_, err := proxies(c.HTTP.TrustedProxies)
+	if n := len(c.HTTP.Secret); n > 0 && n < minSecret {
+		err = errors.Join(err, fmt.Errorf("http.secret has %d bytes, it needs at least %d", n, minSecret))
+	}
 	if err := errors.Join(err, c.Drain.check(), checkAddr("http.addr", c.HTTP.Addr), checkAddr("internal.addr", c.Internal.Addr)); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package host_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aviary-host/aviary/abi"
@@ -169,5 +170,30 @@ func TestARefusedJoinLeavesNothingBehind(t *testing.T) {
 				c.Leave("yes")
 			}
 		})
+	}
+}
+
+// TestInterceptionsOfAJoinHoldFromTheStart: no broadcast passes between the
+// subscription and them.
+func TestInterceptionsOfAJoinHoldFromTheStart(t *testing.T) {
+	s := start(t, &script{
+		join: func(_ *abi.Request, resp *abi.Response) error {
+			resp.Result = abi.ResultReply
+			resp.Effects = append(resp.Effects, abi.Effect{Kind: abi.EffectIntercept, Event: []byte("secret")})
+			return nil
+		},
+		out: effects(), // nobody gets it
+	}, host.Mount{})
+	c := s.dial(t)
+	var publishing sync.WaitGroup
+	for range 200 {
+		publishing.Go(func() {
+			for range 50 { // fewer than a mailbox holds
+				publish(t, s, "t", "secret", "")
+			}
+		})
+		c.Join("t", "")
+		publishing.Wait()
+		c.Leave("t")
 	}
 }

@@ -104,6 +104,8 @@ type options struct {
 	config    string // path of the configuration file
 	http, ctl string // addresses; port 0 is any
 	log       *slog.Logger
+
+	loadTimeout time.Duration // of the module; 0 means the default
 }
 
 // start serves the fixture and its control port until Close. On an error
@@ -119,6 +121,7 @@ func start(ctx context.Context, o options) (*fixture, error) {
 		}
 	}
 	cfg.HTTP.Addr = o.http
+	cfg.LoadTimeout = o.loadTimeout
 	ln, err := net.Listen("tcp", o.ctl)
 	if err != nil {
 		return nil, fmt.Errorf("control port: %w", err)

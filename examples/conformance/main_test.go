@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aviary-host/aviary/host/hosttest"
 	"go.uber.org/goleak"
@@ -110,7 +111,7 @@ func (l *lockedBuffer) String() string {
 }
 
 func startTest(log *slog.Logger) (*fixture, error) {
-	return start(context.Background(), options{config: "aviary.toml", http: "127.0.0.1:0", ctl: "127.0.0.1:0", log: log})
+	return start(context.Background(), options{config: "aviary.toml", http: "127.0.0.1:0", ctl: "127.0.0.1:0", log: log, loadTimeout: 5 * time.Minute})
 }
 
 // fixtureOf returns the shared fixture.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,8 +24,8 @@ import (
 // ErrPlugin is wrapped when a plugin could not be read or was refused.
 var ErrPlugin = errors.New("cannot load")
 
-// loadTimeout bounds reading and compiling one plugin.
-const loadTimeout = 60 * time.Second
+// defaultLoadTimeout bounds reading and compiling one plugin.
+const defaultLoadTimeout = 60 * time.Second
 
 const pageSize = 64 << 10 // of WebAssembly memory
 
@@ -162,7 +163,7 @@ func (a *App) checkConnect(cfg *Config, handlers map[string]*plugins.Plugin) err
 func (a *App) loadPlugins(ctx context.Context, cfg *Config) (map[string]*plugins.Plugin, error) {
 	handlers := map[string]*plugins.Plugin{}
 	for i := range cfg.Plugins {
-		p, err := a.loadPlugin(ctx, &cfg.Plugins[i])
+		p, err := a.loadPlugin(ctx, &cfg.Plugins[i], cmp.Or(cfg.LoadTimeout, defaultLoadTimeout))
 		if cause := context.Cause(ctx); err != nil && cause != nil { // not the plugin's fault
 			return nil, fmt.Errorf("interrupted while loading plugin %s: %w", cfg.Plugins[i].Name, cause)
 		}
@@ -175,7 +176,7 @@ func (a *App) loadPlugins(ctx context.Context, cfg *Config) (map[string]*plugins
 	return handlers, nil
 }
 
-func (a *App) loadPlugin(ctx context.Context, p *Plugin) (*plugins.Plugin, error) {
+func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) (*plugins.Plugin, error) {
 	wasm := p.Wasm
 	if wasm == nil {
 		var err error
@@ -190,7 +191,7 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin) (*plugins.Plugin, error
 	if p.Settings == nil {
 		settings = nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	a.log.Info("loading plugin", "plugin", p.Name, "bytes", len(wasm))
 	began := time.Now()

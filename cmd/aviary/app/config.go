@@ -42,6 +42,10 @@ type Config struct {
 
 	// Pages are files served beside the mounts. Not in the file: the demo has them.
 	Pages fs.FS `toml:"-"`
+
+	// LoadTimeout bounds reading and compiling one plugin; 0 means a minute. Not in
+	// the file: under the race detector, which tests run with, it takes long.
+	LoadTimeout time.Duration `toml:"-"`
 }
 
 // HTTP is the public port.

@@ -48,6 +48,7 @@ func serve(t *testing.T, addr string) *app.App {
 		t.Fatal(err)
 	}
 	cfg.HTTP.Addr = addr
+	cfg.LoadTimeout = 5 * time.Minute // the race detector makes it ten times as long
 	a, err := app.Start(context.Background(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatalf("has `make guests` been run? %v", err)

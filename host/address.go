@@ -122,17 +122,16 @@ func (a *addresses) scheme(ctx *fasthttp.RequestCtx) string {
 	return "http"
 }
 
-// enterAddress counts a connection; leave, which is never nil, has to be called in the
-// end. A connection over a limit is told which.
-func (s *Server) enterAddress(ctx *fasthttp.RequestCtx) (leave func(), refused *refusal) {
-	a := s.addresses
-	addr := a.clientAddress(ctx)
+// enterAddress counts a client's connection; leave, which is never nil, has to be
+// called in the end. A connection over a limit is told which.
+func (s *Server) enterAddress(v *visitor) (leave func(), refused *refusal) {
+	a, addr := s.addresses, v.client
 	if addr.IsLoopback() {
 		return func() {}, nil
 	}
 	key := limit.AddressKey(addr)
 	if ok, wait := a.opening.Take(key, time.Since(a.began)); !ok && s.overAddress(addr, limitConnectionRate, a.cfg.ConnectionRate) {
-		ctx.Response.Header.Set("Retry-After", fmt.Sprint(int64(wait/time.Second)+1))
+		v.ctx.Response.Header.Set("Retry-After", fmt.Sprint(int64(wait/time.Second)+1))
 		return func() {}, tooMany(addr, limitConnectionRate, a.cfg.ConnectionRate)
 	}
 	if a.cfg.ConnectionsPerAddress <= 0 {

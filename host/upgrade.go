@@ -24,7 +24,7 @@ func (s *Server) handleHTTP(ctx *fasthttp.RequestCtx) {
 	}
 	v := &visitor{
 		ctx: ctx, mount: e.mount, vars: vars, transport: abi.TransportWebSocket,
-		client: s.addresses.clientAddress(ctx).String(), scheme: s.addresses.scheme(ctx),
+		client: s.addresses.clientAddress(ctx), scheme: s.addresses.scheme(ctx),
 	}
 	if e.longPoll {
 		v.transport = abi.TransportLongPoll

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -23,10 +24,10 @@ type visitor struct {
 	vars      []pathVar
 	transport abi.Transport
 	version   wire.Version
-	token     string // of the mount's auth_token, "" for none
-	claims    []byte // of the token, where the mount checks it
-	client    string // address that the client comes from
-	scheme    string // by which it came
+	token     string     // of the mount's auth_token, "" for none
+	claims    []byte     // of the token, where the mount checks it
+	client    netip.Addr // that the client comes from
+	scheme    string     // by which it came
 }
 
 // askedVersion returns the version of the protocol that the client asks for,
@@ -55,7 +56,7 @@ func (s *Server) admit(v *visitor) (*connected, *refusal) {
 		s.clientFault(s.log, "client refused", "VSN_UNSUPPORTED", "vsn", logText(v.ctx.QueryArgs().Peek("vsn")), "supported", "1.0.x 2.0.x")
 		return nil, &refusal{fasthttp.StatusForbidden, fmt.Sprintf("vsn %q is not spoken here; 1.0.x and 2.0.x are", logText(v.ctx.QueryArgs().Peek("vsn")))}
 	}
-	leave, refused := s.enterAddress(v.ctx)
+	leave, refused := s.enterAddress(v)
 	if refused != nil {
 		return nil, refused
 	}
@@ -126,7 +127,7 @@ func (s *Server) allowsOrigin(v *visitor) bool {
 	}
 	r := origin.Request{
 		Origin: strings.Join(texts, ", "), HasOrigin: len(values) > 0,
-		Scheme: s.addresses.scheme(v.ctx), Host: string(v.ctx.Host()),
+		Scheme: v.scheme, Host: string(v.ctx.Host()),
 	}
 	if v.mount.Origins.Allows(r) {
 		return true
@@ -184,7 +185,7 @@ func (v *visitor) pseudoHeader(name string) string {
 	case headerPeer:
 		return v.ctx.RemoteAddr().String()
 	case headerClient:
-		return v.client
+		return v.client.String()
 	case headerScheme:
 		return v.scheme
 	case headerAuthority:

@@ -237,6 +237,17 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 	hosttest.Dial(t, s.url, from(here)).ExpectSilence()
 }
 
+// TestNobodyForwardsHimselfOutOfTheLimits: behind a trusted proxy a client of a
+// trusted network may write that it is this machine.
+func TestNobodyForwardsHimselfOutOfTheLimits(t *testing.T) {
+	s := startAddressed(t, host.Config{ConnectionsPerAddress: 1})
+	hosttest.Dial(t, s.url, from("127.0.0.1")).ExpectSilence()
+	if r := hosttest.DialRefused(t, s.url, from("127.0.0.1")); r.Status != 429 {
+		t.Errorf("refused with %d %q", r.Status, r.Body)
+	}
+	s.dial(t).ExpectSilence()
+}
+
 func TestConnectionRateOfAnAddress(t *testing.T) {
 	s := startAddressed(t, host.Config{ConnectionRate: hourly(2)})
 	for range 2 {

@@ -31,11 +31,13 @@ var allowed = map[string][]string{
 	"wire":     {},
 	"pubsub":   {},
 	"presence": {},
-	"plugins":  {"abi"},
+	"plugins":  {"abi", "plugins/module"},
 	"host":     {"abi", "wire", "pubsub", "presence", "host"},
 	"sdk/go":   {"abi", "sdk/go"},
 	"bench":    {"bench"},
 	"cmd":      {"abi", "host", "plugins", "cmd", "examples/chat"},
+
+	"plugins/module": {},
 
 	"host/auth":   {"wire"},
 	"host/limit":  {},

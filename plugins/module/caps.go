@@ -1,0 +1,58 @@
+package module
+
+// Caps are the most that a module may have of each thing. They keep the work of
+// reading and compiling it in bounds: a compiler's time may grow with the square
+// of a function, and a few bytes can declare millions of locals.
+type Caps struct {
+	Module       int // bytes
+	Types        int
+	Params       int // parameters and results of a type
+	Imports      int
+	Functions    int // imported ones included, as for tables and globals
+	Tables       int
+	TableEntries int // that all tables begin with
+	Globals      int
+	Exports      int
+	Elems        int // element segments
+	ElemEntries  int // of all element segments
+	Datas        int // data segments; the cap on the module bounds their contents
+	Name         int // bytes of the name of an import or export; longer names of functions are cut
+
+	Body         int // bytes of a function's code
+	Locals       int // of a function, parameters included
+	AllLocals    int // of all functions, without parameters
+	Depth        int // of blocks within each other
+	Blocks       int // basic blocks of a function
+	BlockLocals  int // the product of a function's basic blocks and its locals plus depth
+	Targets      int // of the br_table instructions of a function
+	Instructions int // of all functions; each takes 16 bytes of memory
+}
+
+// DefaultCaps returns caps that are some times what the largest modules have that
+// were measured (Go with its standard library, QuickJS, Haskell, Rust, Zig).
+func DefaultCaps() Caps {
+	return Caps{
+		Module:       16 << 20,
+		Types:        10_000,
+		Params:       1000,
+		Imports:      1000,
+		Functions:    50_000,
+		Tables:       100,
+		TableEntries: 64 << 10,
+		Globals:      10_000,
+		Exports:      10_000,
+		Elems:        10_000,
+		ElemEntries:  64 << 10,
+		Datas:        100_000,
+		Name:         1 << 10,
+
+		Body:         256 << 10,
+		Locals:       4096,
+		AllLocals:    1 << 20,
+		Depth:        4096,
+		Blocks:       32 << 10,
+		BlockLocals:  4 << 20,
+		Targets:      16 << 10,
+		Instructions: 8 << 20,
+	}
+}

@@ -7,6 +7,7 @@ type Caps struct {
 	Module       int // bytes
 	Types        int
 	Params       int // parameters and results of a type
+	AllParams    int // of all types
 	Imports      int
 	Functions    int // imported ones included, as for tables and globals
 	Tables       int
@@ -23,18 +24,22 @@ type Caps struct {
 	AllLocals    int // of all functions, without parameters
 	Depth        int // of blocks within each other
 	Blocks       int // basic blocks of a function
-	BlockLocals  int // the product of a function's basic blocks and its locals plus depth
+	BlockLocals  int // a function's basic blocks times the sum of its locals and its depth of loops
+	Passed       int // values that calls, branches and blocks of a function hand over
 	Targets      int // of the br_table instructions of a function
 	Instructions int // of all functions; each takes 16 bytes of memory
 }
 
-// DefaultCaps returns caps that are some times what the largest modules have that
-// were measured (Go with its standard library, QuickJS, Haskell, Rust, Zig).
+// DefaultCaps returns caps that are at least twice what was found in real modules
+// (Go up to cmd/vet with 14 MB, QuickJS, Haskell, Rust, Zig), and keep a compilation
+// of any one function under some seconds. The many functions of a module are for
+// the deadline of the compilation.
 func DefaultCaps() Caps {
 	return Caps{
 		Module:       16 << 20,
 		Types:        10_000,
 		Params:       1000,
+		AllParams:    64 << 10,
 		Imports:      1000,
 		Functions:    50_000,
 		Tables:       100,
@@ -51,7 +56,8 @@ func DefaultCaps() Caps {
 		AllLocals:    1 << 20,
 		Depth:        4096,
 		Blocks:       32 << 10,
-		BlockLocals:  4 << 20,
+		BlockLocals:  1 << 20,
+		Passed:       512 << 10,
 		Targets:      16 << 10,
 		Instructions: 8 << 20,
 	}

@@ -64,7 +64,7 @@ func (d *decoder) nameSection() {
 
 func (d *decoder) funcNames() {
 	n := d.count("names", 2, int(d.counts[KindFunc]))
-	d.m.Names = make([]Name, 0, n)
+	d.m.Names = room[Name](n)
 	for i := range n {
 		name := Name{Func: d.index("function", int(d.counts[KindFunc]))}
 		name.Name = cut(d.name(d.caps.Module), d.caps.Name)

@@ -36,6 +36,9 @@ func place(id byte) int {
 	return 2 * int(id)
 }
 
+// tags have the section behind the last, and the kind behind the last.
+const tags = "tags, of exceptions, are not supported"
+
 const header = "\x00asm\x01\x00\x00\x00"
 
 // decoder reads a module, section by section.
@@ -47,7 +50,7 @@ type decoder struct {
 
 	counts    [numKinds]uint32 // of functions and so on, imports included
 	imported  []GlobalType     // globals
-	types     []uint32         // of the functions that the module defines
+	types     []uint32         // of functions
 	dataCount uint32
 	names     reader // name section, read when all functions are known
 	named     bool   // there is one
@@ -57,6 +60,7 @@ type decoder struct {
 
 // sums are what the caps on all functions, or all segments, look at.
 type sums struct {
+	params       uint64
 	tableEntries uint64
 	elemEntries  uint64
 	locals       uint64
@@ -64,8 +68,9 @@ type sums struct {
 }
 
 // Decode reads a module. The error is an [*Error]. The module refers to the bytes
-// of wasm. It takes time in proportion to them, and memory of at most some twenty
-// times of them within what the caps allow.
+// of wasm. Time and memory are in proportion to them: of a module of 3.5 MB that
+// Go made, 35 ms and 22 MB on the machine of the benchmarks; of the worst, 40 times
+// the bytes, up to what the cap on instructions allows (128 MB).
 func Decode(wasm []byte, caps Caps) (*Module, error) {
 	d := decoder{reader: reader{buf: wasm, fn: -1}, caps: caps, m: &Module{}}
 	d.module()
@@ -86,7 +91,11 @@ func (d *decoder) module() {
 	}
 	for d.more() {
 		id := d.byte()
-		if id >= numSections {
+		switch {
+		case id == numSections:
+			d.fail(tags)
+			return
+		case id > numSections:
 			d.fail("section %d is none of WebAssembly 2.0", id)
 			return
 		}
@@ -154,11 +163,14 @@ func (d *decoder) readLater(id byte) {
 // finish checks what only the whole module shows.
 func (d *decoder) finish() {
 	switch {
-	case len(d.m.Funcs) != len(d.types):
-		d.fail("%d functions, but code of %d", len(d.types), len(d.m.Funcs))
+	case len(d.m.Funcs) != d.defined():
+		d.fail("code of %d functions, but %d are declared", len(d.m.Funcs), d.defined())
 	case d.m.HasDataCount && int(d.dataCount) != len(d.m.Datas):
 		d.fail("data count of %d, but %d data segments", d.dataCount, len(d.m.Datas))
 	case d.named:
 		d.nameSection()
 	}
 }
+
+// defined counts the functions that the module defines.
+func (d *decoder) defined() int { return len(d.types) - d.m.Imported(KindFunc) }

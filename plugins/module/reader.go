@@ -177,3 +177,12 @@ func (r *reader) index(what string, n int) uint32 {
 	}
 	return i
 }
+
+// room makes an empty slice with room for n, which is nil where n is 0: a module
+// that is written and read again is equal to the first.
+func room[T any](n int) []T {
+	if n == 0 {
+		return nil
+	}
+	return make([]T, 0, n)
+}

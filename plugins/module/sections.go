@@ -1,5 +1,7 @@
 package module
 
+import "fmt"
+
 const (
 	typeFunc = 0x60    // begins the type of a function
 	maxPages = 1 << 16 // all that 32 bits address
@@ -7,7 +9,7 @@ const (
 
 func (d *decoder) typeSection() {
 	n := d.count("types", 3, d.caps.Types)
-	d.m.Types = make([]FuncType, 0, n)
+	d.m.Types = room[FuncType](n)
 	for ; n > 0 && d.err == nil; n-- {
 		if form := d.byte(); form != typeFunc {
 			d.fail("type of form %#x is no function", form)
@@ -15,6 +17,8 @@ func (d *decoder) typeSection() {
 		}
 		params := d.valTypes(d.caps.Params)
 		results := d.valTypes(d.caps.Params - len(params))
+		d.sums.params += uint64(len(params) + len(results))
+		d.within(d.sums.params, "parameters and results of all types", d.caps.AllParams)
 		d.m.Types = append(d.m.Types, FuncType{Params: params, Results: results})
 	}
 }
@@ -36,7 +40,7 @@ func (d *decoder) valTypes(most int) []ValType {
 func (d *decoder) valType() ValType {
 	t := ValType(d.byte())
 	if d.err == nil && !t.valid() {
-		d.fail("type %#x is none of WebAssembly 2.0", byte(t))
+		d.fail("%s", unknownType(t))
 	}
 	return t
 }
@@ -44,20 +48,34 @@ func (d *decoder) valType() ValType {
 func (d *decoder) refType() ValType {
 	t := ValType(d.byte())
 	if d.err == nil && !t.isRef() {
-		d.fail("type %#x is neither funcref nor externref", byte(t))
+		d.fail("%s", unknownType(t))
 	}
 	return t
 }
 
+// unknownType says what a type is that is none, or not of references.
+func unknownType(t ValType) string {
+	switch {
+	case t == 0x63 || t == 0x64:
+		return "typed references are not supported"
+	case t == 0x40:
+		return "tables that begin with a value are not supported"
+	case t.valid():
+		return "type " + t.String() + " is none of references"
+	}
+	return fmt.Sprintf("type %#x is none of WebAssembly 2.0", byte(t))
+}
+
 func (d *decoder) importSection() {
 	n := d.count("imports", 4, d.caps.Imports)
-	d.m.Imports = make([]Import, 0, n)
+	d.m.Imports = room[Import](n)
 	for ; n > 0 && d.err == nil; n-- {
 		imp := Import{Module: d.name(d.caps.Name), Name: d.name(d.caps.Name)}
 		imp.Kind = d.kind()
 		switch imp.Kind {
 		case KindFunc:
 			imp.Type = d.index("type", len(d.m.Types))
+			d.types = append(d.types, imp.Type)
 		case KindTable:
 			imp.Table = d.table()
 		case KindMemory:
@@ -75,7 +93,7 @@ func (d *decoder) kind() Kind {
 	k := Kind(d.byte())
 	switch {
 	case k == numKinds:
-		d.fail("tags, of exceptions, are not supported")
+		d.fail(tags)
 	case k > numKinds:
 		d.fail("kind %d is none of WebAssembly 2.0", k)
 	}
@@ -104,7 +122,7 @@ func (d *decoder) add(k Kind, n int) {
 func (d *decoder) functionSection() {
 	n := d.count("functions", 1, d.caps.Functions)
 	d.add(KindFunc, n)
-	d.types = make([]uint32, 0, n)
+	d.types = append(room[uint32](len(d.types)+n), d.types...)
 	for ; n > 0 && d.err == nil; n-- {
 		d.types = append(d.types, d.index("type", len(d.m.Types)))
 	}
@@ -162,7 +180,7 @@ func (d *decoder) limits(most uint32) Limits {
 
 func (d *decoder) globalSection() {
 	n := d.count("globals", 4, d.caps.Globals)
-	d.m.Globals = make([]Global, 0, n)
+	d.m.Globals = room[Global](n)
 	for ; n > 0 && d.err == nil; n-- {
 		g := Global{GlobalType: d.globalType()}
 		g.Init = d.constant(g.Type)
@@ -183,7 +201,7 @@ func (d *decoder) globalType() GlobalType {
 
 func (d *decoder) exportSection() {
 	n := d.count("exports", 3, d.caps.Exports)
-	d.m.Exports = make([]Export, 0, n)
+	d.m.Exports = room[Export](n)
 	names := make(map[string]bool, n)
 	for ; n > 0 && d.err == nil; n-- {
 		e := Export{Name: d.name(d.caps.Name), Kind: d.kind()}

@@ -12,7 +12,7 @@ const (
 
 func (d *decoder) elementSection() {
 	n := d.count("element segments", 3, d.caps.Elems)
-	d.m.Elems = make([]Elem, 0, n)
+	d.m.Elems = room[Elem](n)
 	for ; n > 0 && d.err == nil; n-- {
 		d.m.Elems = append(d.m.Elems, d.elem())
 	}
@@ -66,7 +66,7 @@ func (d *decoder) funcs(e *Elem, kind bool) {
 		}
 	}
 	n := d.entries()
-	e.Funcs = make([]uint32, 0, n)
+	e.Funcs = room[uint32](n)
 	for ; n > 0 && d.err == nil; n-- {
 		e.Funcs = append(e.Funcs, d.index("function", int(d.counts[KindFunc])))
 	}
@@ -94,7 +94,7 @@ const (
 
 func (d *decoder) dataSection() {
 	n := d.count("data segments", 2, d.caps.Datas)
-	d.m.Datas = make([]Data, 0, n)
+	d.m.Datas = room[Data](n)
 	for ; n > 0 && d.err == nil; n-- {
 		var s Data
 		switch flags := d.u32(); flags {

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/plugins/module"
 )
 
 // Admission: what a module must look like before any of its code runs.
@@ -38,13 +39,29 @@ func (p *Plugin) checkMagic(wasm []byte) error {
 	return nil
 }
 
+// read takes the module apart (SPEC.md section 1). Only what is written from that
+// is compiled, so that the compiler sees nothing that was not looked at.
+func (p *Plugin) read(wasm []byte) (*module.Module, error) {
+	if err := p.checkMagic(wasm); err != nil {
+		return nil, err
+	}
+	m, err := module.Decode(wasm, module.DefaultCaps())
+	if err != nil {
+		return nil, p.refuseFor("module is not accepted", err)
+	}
+	if err := p.checkMemory(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 // admit checks exports and imports of the compiled module (SPEC.md sections 2
 // and 6).
-func (p *Plugin) admit(wasm []byte) error {
+func (p *Plugin) admit(m *module.Module) error {
 	p.exports = p.compiled.ExportedFunctions()
 	for _, check := range []func() error{
 		p.checkVersion, p.checkLibrary, p.checkExports,
-		func() error { return p.checkForeign(wasm) }, p.checkImports,
+		func() error { return p.checkForeign(m) }, p.checkImports,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -91,12 +108,13 @@ func (p *Plugin) checkLibrary() error {
 }
 
 // checkMemory refuses a module that wants more memory than it may have in words
-// of its own: wazero's count pages, and drop what is no whole MiB. A module that
-// cannot be read is left to the compiler.
-func (p *Plugin) checkMemory(wasm []byte) error {
-	if need := declaredMemory(wasm); need > p.memoryLimit {
-		return p.refuse("module needs at least %s of memory, it may have %s (plugin.memory)",
-			sizeText(need, true), sizeText(p.memoryLimit, false))
+// of its own: wazero's count pages, and drop what is no whole MiB.
+func (p *Plugin) checkMemory(m *module.Module) error {
+	for _, memory := range m.Memories {
+		if need := uint64(memory.Min) * pageSize; need > p.memoryLimit {
+			return p.refuse("module needs at least %s of memory, it may have %s (plugin.memory)",
+				sizeText(need, true), sizeText(p.memoryLimit, false))
+		}
 	}
 	return nil
 }
@@ -143,14 +161,14 @@ func (p *Plugin) checkType(name string, params, results []api.ValueType) error {
 	return nil
 }
 
-// checkForeign refuses imports that are no functions.
-func (p *Plugin) checkForeign(wasm []byte) error {
-	imp, found, err := foreignImport(wasm)
-	if err != nil {
-		return p.refuseFor("import section cannot be read", err)
-	}
-	if found {
-		return p.refuse("module imports the %s %q.%q, but a host offers functions only", imp.kind, short(imp.module), short(imp.name))
+// checkForeign refuses imports that are no functions, which wazero's API does not
+// show.
+func (p *Plugin) checkForeign(m *module.Module) error {
+	for i := range m.Imports {
+		if imp := &m.Imports[i]; imp.Kind != module.KindFunc {
+			return p.refuse("module imports the %s %q.%q, but a host offers functions only",
+				imp.Kind, short(imp.Module), short(imp.Name))
+		}
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 // Package plugins runs Aviary guests: WebAssembly modules that speak the
-// contract of abi/SPEC.md. It compiles a module, refuses it in plain words
-// when it breaks the contract, keeps a bounded set of its instances, and runs
-// callbacks on them.
+// contract of abi/SPEC.md. It reads a module (package module) and compiles what
+// it has read, refuses it in plain words when it breaks the contract, keeps a
+// bounded set of its instances, and runs callbacks on them.
 //
 // The verbs are [Load], [Plugin.Handle] and [Plugin.Close].
 //

@@ -2,7 +2,9 @@ package plugins_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/plugins"
+	"github.com/aviary-host/aviary/plugins/module"
 )
 
 // refusals says for each module that must not load why: a part of the error,
@@ -60,8 +63,20 @@ func TestLoadRefusesOtherFiles(t *testing.T) {
 		"component": {"\x00asm\x0d\x00\x01\x00", "a WebAssembly component: this host runs core modules"},
 		"version 2": {"\x00asm\x02\x00\x00\x00", "not a WebAssembly module of binary version 1"},
 		"magic":     {"\x00asm", "not a WebAssembly module of binary version 1"},
-		"cut off":   {string(fault(t, "echo")[:100]), "module does not compile: "},
+		"cut off":   {string(fault(t, "echo")[:100]), "module is not accepted: code section: ends early (byte 100)"},
 		"empty":     {"\x00asm\x01\x00\x00\x00", "module exports no aviary_abi_v1"},
+		"invalid": {
+			"\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x0a\x05\x01\x03\x00\x1a\x0b",
+			"module does not compile: invalid function[0]: ",
+		},
+		"threads": {
+			"\x00asm\x01\x00\x00\x00\x05\x04\x01\x03\x01\x01",
+			"module is not accepted: memory section: shared memories, of threads, are not supported (byte 12)",
+		},
+		"locals": {
+			"\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x0a\x09\x01\x07\x01\x80\xda\xc4\x09\x7f\x0b",
+			"module is not accepted: code section, function 0: 20000000 locals, at most 4096 (byte 28)",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkRefusal(t, []byte(tt.wasm), tt.want)
@@ -82,6 +97,28 @@ func checkRefusal(t *testing.T, wasm []byte, want string) {
 	}
 	if got := err.Error(); !strings.HasPrefix(got, "plugin chat: "+want) || strings.Contains(got, "\n") {
 		t.Errorf("error is\n%s\nwant\nplugin chat: %s", got, want)
+	}
+}
+
+// TestRefusalNamesPlace: who wants to know where a module is bad need not parse.
+func TestRefusalNamesPlace(t *testing.T) {
+	_, err := plugins.Load(context.Background(), fault(t, "echo")[:100], plugins.Config{})
+	var bad *module.Error
+	if !errors.As(err, &bad) || bad.Section != "code" || bad.Offset != 100 || bad.Func != -1 {
+		t.Errorf("error is %+v", bad)
+	}
+}
+
+// TestOddSpelling: what is compiled is the module as it was read, and what is
+// reported is the file as it came.
+func TestOddSpelling(t *testing.T) {
+	wasm := append(fault(t, "echo"), "\x00\x89\x80\x80\x80\x00\x05other..."...) // a custom section, its size in five bytes
+	p := load(t, wasm, plugins.Config{})
+	if got := mustHandle(t, p, abi.CallbackHandleIn, "go"); got != "go" {
+		t.Errorf("echo is %s", got)
+	}
+	if hash := fmt.Sprintf("%x", sha256.Sum256(wasm)); p.Hash() != hash || p.Size() != len(wasm) {
+		t.Errorf("hash %s and size %d, want %s and %d", p.Hash(), p.Size(), hash, len(wasm))
 	}
 }
 

@@ -95,9 +95,11 @@ type Plugin struct {
 	closeErr error
 }
 
-// Load compiles and checks a module and makes its first instance. The ctx ends
-// the compilation only: initialisation of the guest cannot be interrupted. The
-// error is a [*LoadError]. The caller closes the plugin.
+// Load reads, compiles and checks a module and makes its first instance. What it
+// compiles is what it has read, written anew (package module); [Plugin.Hash] and
+// [Plugin.Size] are those of wasm. The ctx ends the compilation only: initialisation
+// of the guest cannot be interrupted. The error is a [*LoadError]. The caller closes
+// the plugin.
 func Load(ctx context.Context, wasm []byte, cfg Config) (*Plugin, error) {
 	p, err := newPlugin(wasm, cfg)
 	if err != nil {
@@ -167,10 +169,8 @@ func withDefaults(l abi.Limits) abi.Limits {
 
 // start compiles and checks the module and makes the first instance.
 func (p *Plugin) start(ctx context.Context, wasm []byte) error {
-	if err := p.checkMagic(wasm); err != nil {
-		return err
-	}
-	if err := p.checkMemory(wasm); err != nil {
+	m, err := p.read(wasm)
+	if err != nil {
 		return err
 	}
 	config := wazero.NewRuntimeConfig().
@@ -179,11 +179,10 @@ func (p *Plugin) start(ctx context.Context, wasm []byte) error {
 		WithDebugInfoEnabled(false) // DWARF: the function names of the name section stay
 	ctx = experimental.WithCompilationWorkers(ctx, compileWorkers)
 	p.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	var err error
-	if p.compiled, err = p.runtime.CompileModule(ctx, wasm); err != nil {
+	if p.compiled, err = p.runtime.CompileModule(ctx, m.Encode()); err != nil {
 		return p.refuseFor("module does not compile", err)
 	}
-	if err = p.admit(wasm); err != nil {
+	if err = p.admit(m); err != nil {
 		return err
 	}
 	if err = p.offerImports(ctx); err != nil {

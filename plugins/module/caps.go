@@ -30,10 +30,10 @@ type Caps struct {
 	Instructions int // of all functions; each takes 16 bytes of memory
 }
 
-// DefaultCaps returns caps that are at least twice what was found in real modules
-// (Go up to cmd/vet with 14 MB, QuickJS, Haskell, Rust, Zig), and keep a compilation
-// of any one function under some seconds. The many functions of a module are for
-// the deadline of the compilation.
+// DefaultCaps returns caps that are well over what was found in real modules (Go up to
+// cmd/vet with 14 MB, QuickJS, Haskell, Rust, Zig), and keep the compilation of any
+// one function to some seconds. That a module has many functions is for the deadline
+// of the compilation. 100 000 data segments is also where Go's linker stops.
 func DefaultCaps() Caps {
 	return Caps{
 		Module:       16 << 20,

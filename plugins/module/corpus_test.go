@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,14 +73,20 @@ type script struct {
 	}
 }
 
-// scripts reads a directory of the test suite that comes with wazero.
-func scripts(t *testing.T, dir string) map[string]script {
+// source returns the directory of wazero's module.
+func source(t *testing.T) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir = filepath.Join(strings.TrimSpace(string(out)), "internal", "integration_test", "spectest", dir, "testdata")
+	return strings.TrimSpace(string(out))
+}
+
+// scripts reads a directory of the test suite that comes with wazero.
+func scripts(t *testing.T, dir string) map[string]script {
+	t.Helper()
+	dir = filepath.Join(source(t), "internal", "integration_test", "spectest", dir, "testdata")
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts in %s: %v", dir, err)
@@ -176,6 +183,38 @@ func TestProposals(t *testing.T) {
 				checkSame(t, c, name, wasm)
 			})
 		})
+	}
+}
+
+// TestToolchains: the modules of wazero's own tests and examples, which TinyGo,
+// Rust, Zig, Emscripten, AssemblyScript and a fuzzer made, are accepted where the
+// compiler accepts them.
+func TestToolchains(t *testing.T) {
+	c := newCompiler(t)
+	n := 0
+	err := filepath.WalkDir(source(t), func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && entry.Name() == "spectest":
+			return fs.SkipDir
+		case filepath.Ext(path) != ".wasm":
+			return nil
+		}
+		n++
+		wasm, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name := filepath.Base(path)
+		if accepted := checkSame(t, c, name, wasm); !accepted && c.compile(wasm) == nil {
+			_, err := module.Decode(wasm, module.DefaultCaps())
+			t.Errorf("%s: only the compiler accepts it: %v", name, err)
+		}
+		return nil
+	})
+	if err != nil || n < 130 {
+		t.Errorf("found %d modules: %v", n, err)
 	}
 }
 

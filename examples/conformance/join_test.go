@@ -159,8 +159,9 @@ func TestSlowJoinHoldsUpItsTopicOnly(t *testing.T) {
 		`["12","3","room:slow","phx_leave",{}]`,
 		`["11","4","room:quiet-beside","echo",{}]`,
 		`[null,"5","phoenix","heartbeat",{}]`)
-	c.Expect(`["11","4","room:quiet-beside","phx_reply",{"status":"ok","response":{}}]`)
-	c.Expect(`[null,"5","phoenix","phx_reply",{"status":"ok","response":{}}]`)
+	c.ExpectAnyOrder( // a channel's answers and those of its socket have no order, as in Phoenix
+		`["11","4","room:quiet-beside","phx_reply",{"status":"ok","response":{}}]`,
+		`[null,"5","phoenix","phx_reply",{"status":"ok","response":{}}]`)
 	c.Expect(`["12","2","room:slow","phx_reply",{"status":"ok","response":{}}]`)
 	c.Expect(`["12","3","room:slow","phx_reply",{"status":"ok","response":{}}]`)
 	c.Expect(`["12","12","room:slow","phx_close",{}]`)

@@ -85,7 +85,9 @@ func (p *pollSession) checkIdle() {
 	if left > 0 && !p.ended {
 		p.idle.Reset(left)
 	}
-	p.lost = p.lost || left <= 0
+	if left <= 0 {
+		p.lost, p.out = true, nil // whoever comes now has missed the end
+	}
 	p.mu.Unlock()
 	if left <= 0 {
 		p.close(0, "no poll for one and a half poll windows", abi.ReasonHeartbeatTimeout)

@@ -105,7 +105,10 @@ func TestStandardLibraryGoGuest(t *testing.T) {
 		t.Skip("under the race detector wazero compiles 3.5 MB for a minute; the plain guest stands in")
 	}
 	logger, out := newLogger()
-	p := load(t, goGuest(t, "stdlib"), plugins.Config{Instances: 1, Logger: logger, Settings: []byte(`{"s":1}`)})
+	p := load(t, goGuest(t, "stdlib"), plugins.Config{
+		Instances: 1, Logger: logger, Settings: []byte(`{"s":1}`),
+		Fuel: 1_000_000_000, Deadline: time.Minute, // it sleeps, which in a guest is to spin
+	})
 	if got := out.lines(); len(got) != 1 || got[0] != `level=INFO msg="init was here" plugin=chat src=guest callback=_initialize` {
 		t.Errorf("initialisation logged %q", got)
 	}

@@ -31,13 +31,14 @@ var allowed = map[string][]string{
 	"wire":     {},
 	"pubsub":   {},
 	"presence": {},
-	"plugins":  {"abi", "plugins/module"},
+	"plugins":  {"abi", "plugins/module", "plugins/meter"},
 	"host":     {"abi", "wire", "pubsub", "presence", "host"},
 	"sdk/go":   {"abi", "sdk/go"},
 	"bench":    {"bench"},
 	"cmd":      {"abi", "host", "plugins", "cmd", "examples/chat"},
 
 	"plugins/module": {},
+	"plugins/meter":  {"plugins/module"},
 
 	"host/auth":   {"wire"},
 	"host/limit":  {},

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/plugins/meter"
 	"github.com/aviary-host/aviary/plugins/module"
 )
 
@@ -53,6 +54,19 @@ func (p *Plugin) read(wasm []byte) (*module.Module, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// write returns what is compiled: the module as it was read, but so that it counts
+// its fuel and stack (SPEC.md section 8).
+func (p *Plugin) write(m *module.Module) ([]byte, error) {
+	metered, err := meter.Instrument(m, meter.Config{
+		Stack: p.granted.stack, MemoryPages: uint32(p.memoryLimit / pageSize),
+		TableEntries: uint32(module.DefaultCaps().TableEntries),
+	})
+	if err != nil {
+		return nil, p.refuse("%v", err)
+	}
+	return metered.Encode(), nil
 }
 
 // admit checks exports and imports of the compiled module (SPEC.md sections 2
@@ -179,6 +193,9 @@ func (p *Plugin) checkImports() error {
 	offered := hostFuncs()
 	for _, def := range p.compiled.ImportedFunctions() {
 		module, name, _ := def.Import()
+		if module == meter.HostModule {
+			continue // ours
+		}
 		i := slices.IndexFunc(offered, func(f hostFunc) bool { return f.module == module && f.name == name })
 		if i < 0 {
 			return p.refuse("module imports %q.%q, which this host does not offer; allowed are %s",
@@ -212,8 +229,14 @@ func listImports(offered []hostFunc) string {
 }
 
 // offerImports defines the host functions that the module imports, and no
-// others.
+// others but that of its meter.
 func (p *Plugin) offerImports(ctx context.Context) error {
+	_, err := p.runtime.NewHostModuleBuilder(meter.HostModule).NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(hostMeter), i32s(1), nil).
+		WithName(meter.HostFunc).Export(meter.HostFunc).Instantiate(ctx)
+	if err != nil {
+		return err
+	}
 	offered := hostFuncs()
 	for _, module := range []string{abi.ImportModule, abi.WASIModule} {
 		b := p.runtime.NewHostModuleBuilder(module)

@@ -20,6 +20,8 @@
 // serves one call at a time; callers beyond Config.Instances wait in the order
 // in which they came. The package starts no goroutines.
 //
-// A callback runs for as long as the guest likes: nothing here interrupts a
-// guest that loops. The seam for that is arm and settle in instance.go.
+// A guest is compiled from what [meter.Instrument] makes of it: it counts its own
+// fuel and stack, and calls the host when a slice of fuel is used up. So a callback
+// ends after Config.Fuel or Config.Deadline whatever it does, and no guest holds up
+// Go's collector, and with it everybody, for longer than a slice.
 package plugins

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/plugins/meter"
 )
 
 // ErrClosed is returned by [Plugin.Handle] after [Plugin.Close] was called.
@@ -43,6 +44,9 @@ const (
 	KindTooLarge                    // the request does not fit the memory that the guest may have
 	KindNoCallback                  // the module does not export the callback
 	KindHost                        // a bug on our side: a Go panic in a host function or in this package
+	KindFuel                        // the callback was over its fuel; Err wraps ErrFuel
+	KindDeadline                    // it took too long; Err wraps ErrDeadline
+	KindStack                       // its calls were nested too deeply; Err wraps ErrStack
 )
 
 // String returns the kind as errors and metrics spell it.
@@ -50,6 +54,7 @@ func (k Kind) String() string {
 	names := [...]string{
 		"error?", "trap", "panic", "exit", "bad_pointer", "bad_response",
 		"bad_alloc", "instantiate", "too_large", "no_callback", "host",
+		"fuel", "deadline", "stack",
 	}
 	if int(k) < len(names) {
 		return names[k]
@@ -92,9 +97,12 @@ func (e *CallError) LogValue() slog.Value {
 type fault struct {
 	kind    Kind
 	message string
+	cause   error // what it wraps, may be nil
 }
 
 func (f *fault) Error() string { return f.message }
+
+func (f *fault) Unwrap() error { return f.cause }
 
 // wazero puts the stack trace behind the message of an error, and names
 // neither part in its API.
@@ -122,9 +130,14 @@ func explain(err error) failure {
 	var f *fault
 	if errors.As(err, &f) {
 		out.kind, out.message = f.kind, oneLine(f.message)
+		out.locate()
 		return out
 	}
 	before, after, isTrap := strings.Cut(text, trapPrefix)
+	if start, rest, found := strings.Cut(before, "start function["); found {
+		_, rest, _ = strings.Cut(rest, "]") // the index in what was compiled
+		before = start + "start function" + rest
+	}
 	if isTrap || strings.HasSuffix(text, overflowText) {
 		out.kind, out.message = KindTrap, oneLine(before+after)
 		if frame := innermost(out.stack); frame != "" {
@@ -132,6 +145,22 @@ func explain(err error) failure {
 		}
 	}
 	return out
+}
+
+// locate says where in the guest a budget ran out: below our own frame, if it was
+// the guest that noticed.
+func (f *failure) locate() {
+	switch f.kind {
+	case KindFuel, KindDeadline, KindStack:
+	default:
+		return
+	}
+	if strings.HasPrefix(f.stack, meter.HostModule+".") {
+		_, f.stack, _ = strings.Cut(f.stack, "\n")
+	}
+	if frame := innermost(f.stack); frame != "" {
+		f.message += ", in " + frame
+	}
 }
 
 // innermost returns the name of the first function of a stack trace, "" if

@@ -26,7 +26,7 @@ func TestExplain(t *testing.T) {
 		},
 		"stack overflow": {errors.New("stack overflow"), failure{KindTrap, "stack overflow", ""}},
 		"fault": {
-			fmt.Errorf("%w (recovered by wazero)\nwasm stack trace:\n\tm.f()", &fault{KindPanic, "a\nb\x00\xff"}),
+			fmt.Errorf("%w (recovered by wazero)\nwasm stack trace:\n\tm.f()", &fault{kind: KindPanic, message: "a\nb\x00\xff"}),
 			failure{KindPanic, "a b \uFFFD", "m.f()"},
 		},
 		"bug of ours": {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/plugins"
@@ -74,7 +75,10 @@ func TestUndeclaredChannelsAreRefused(t *testing.T) {
 // TestGoRunTimeGivesUp: of the dump of Go's run-time, the log shows the beginning.
 func TestGoRunTimeGivesUp(t *testing.T) {
 	logger, out := newLogger()
-	p := load(t, goGuest(t, "plain"), plugins.Config{Instances: 1, Logger: logger})
+	p := load(t, goGuest(t, "plain"), plugins.Config{
+		Instances: 1, Logger: logger,
+		Fuel: 10_000_000_000, Deadline: time.Minute, Stack: 32 << 20, // memory is to be what runs out
+	})
 	const want = "handle_in: trap: fatal error: out of memory; the module may have at most 16 MiB (plugin.memory); unreachable"
 	for _, event := range []string{"recurse", "hoard"} {
 		var resp abi.Response
@@ -101,7 +105,10 @@ func TestStandardLibraryGoGuest(t *testing.T) {
 		t.Skip("under the race detector wazero compiles 3.5 MB for a minute; the plain guest stands in")
 	}
 	logger, out := newLogger()
-	p := load(t, goGuest(t, "stdlib"), plugins.Config{Instances: 1, Logger: logger, Settings: []byte(`{"s":1}`)})
+	p := load(t, goGuest(t, "stdlib"), plugins.Config{
+		Instances: 1, Logger: logger, Settings: []byte(`{"s":1}`),
+		Fuel: 1_000_000_000, Deadline: time.Minute, // it sleeps, which in a guest is to spin
+	})
 	if got := out.lines(); len(got) != 1 || got[0] != `level=INFO msg="init was here" plugin=chat src=guest callback=_initialize` {
 		t.Errorf("initialisation logged %q", got)
 	}

@@ -19,6 +19,7 @@ type guestCall struct {
 
 	plugin  *Plugin
 	log     guestLog
+	budget  budget
 	ready   bool   // initialisation is over
 	scratch []byte // for presence lists
 }
@@ -32,7 +33,12 @@ type hostFunc struct {
 
 // call adapts the function to wazero.
 func (f *hostFunc) call(ctx context.Context, mod api.Module, stack []uint64) {
-	f.run(ctx.(*guestCall), mod.Memory(), stack)
+	c := ctx.(*guestCall)
+	if c.budget.fuelGlobal == nil { // a start function
+		c.budget.bind(mod)
+	}
+	c.budget.burn(burnCall)
+	f.run(c, mod.Memory(), stack)
 }
 
 // hostFuncs lists all imports of SPEC.md section 6.
@@ -68,7 +74,7 @@ func bytesAt(mem api.Memory, ptr, n uint64) (b []byte, ok bool) {
 func view(mem api.Memory, what string, ptr, n uint64) []byte {
 	b, ok := bytesAt(mem, ptr, n)
 	if !ok {
-		panic(&fault{KindTrap, fmt.Sprintf("%s: %d bytes at %d end past the memory of %d bytes",
+		panic(&fault{kind: KindTrap, message: fmt.Sprintf("%s: %d bytes at %d end past the memory of %d bytes",
 			what, uint32(n), uint32(ptr), mem.Size())})
 	}
 	return b
@@ -85,12 +91,13 @@ func answer(room, data []byte) uint64 {
 
 func hostLog(c *guestCall, mem api.Memory, stack []uint64) {
 	text := view(mem, abi.ImportLog, stack[1], stack[2])
+	c.budget.burnBytes(len(text))
 	c.log.line(slogLevel(abi.Level(uint32(stack[0]))), text)
 }
 
 func hostPresenceList(c *guestCall, mem api.Memory, stack []uint64) {
 	if !c.ready {
-		panic(&fault{KindTrap, "presence_list: not available during initialisation"})
+		panic(&fault{kind: KindTrap, message: "presence_list: not available during initialisation"})
 	}
 	topic := view(mem, "presence_list: topic", stack[0], stack[1])
 	room := view(mem, "presence_list: out", stack[2], stack[3])
@@ -99,6 +106,7 @@ func hostPresenceList(c *guestCall, mem api.Memory, stack []uint64) {
 		return
 	}
 	c.scratch = c.plugin.presence(c.scratch[:0], string(topic))
+	c.budget.burnBytes(len(topic) + len(c.scratch))
 	stack[0] = answer(room, c.scratch)
 }
 
@@ -113,6 +121,7 @@ func hostConfig(c *guestCall, mem api.Memory, stack []uint64) {
 		stack[0] = api.EncodeI32(-1)
 		return
 	}
+	c.budget.burnBytes(len(key) + len(value))
 	stack[0] = answer(room, value)
 }
 
@@ -125,7 +134,7 @@ func hostPanic(_ *guestCall, mem api.Memory, stack []uint64) {
 	if file != "" {
 		message = fmt.Sprintf("%s (%s:%d)", message, file, uint32(stack[4]))
 	}
-	panic(&fault{KindPanic, message})
+	panic(&fault{kind: KindPanic, message: message})
 }
 
 // text copies a text of a guest, cut to maxText.

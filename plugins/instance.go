@@ -37,6 +37,7 @@ func (p *Plugin) newInstance() (*instance, error) {
 	in.call = guestCall{Context: context.Background(), plugin: p, log: guestLog{logger: p.logger}}
 	// No name, so that any number of instances can exist side by side; no start
 	// functions, since wazero's default is _start, which is never called.
+	in.call.budget.grant(p.initial)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
 	mod, err := p.runtime.InstantiateModule(&in.call, p.compiled, config)
 	if err != nil {
@@ -44,6 +45,7 @@ func (p *Plugin) newInstance() (*instance, error) {
 		return nil, in.loadError("module cannot be instantiated", err)
 	}
 	in.mod, in.mem = mod, mod.ExportedMemory(abi.ExportMemory)
+	in.call.budget.bind(mod)
 	p.live.Add(1)
 	err = in.initialise()
 	in.call.log.end()
@@ -127,9 +129,10 @@ func (in *instance) alloc(size uint32) (problem string, err error) {
 }
 
 // arm readies the instance for a callback, directly before it: the log starts
-// anew. Whatever a callback is granted, such as fuel, is granted here.
+// anew, and fuel, time and stack are granted.
 func (in *instance) arm(req *abi.Request) {
 	in.call.log.begin(req)
+	in.call.budget.grant(in.plugin.granted)
 }
 
 // settle clears up after a callback, directly behind it, and tells whether the
@@ -170,7 +173,7 @@ func (in *instance) invoke(req *abi.Request, dst []byte) ([]byte, error) {
 	// The guest may have grown its memory since, which moves it.
 	room, ok := in.mem.Read(in.bufPtr, in.bufCap)
 	if !ok {
-		return dst, &fault{KindBadAlloc, "the request buffer is no longer within the memory"}
+		return dst, &fault{kind: KindBadAlloc, message: "the request buffer is no longer within the memory"}
 	}
 	abi.AppendRequest(room[:0], req)
 	in.stack[0], in.stack[1] = uint64(in.bufPtr), uint64(size)
@@ -180,7 +183,7 @@ func (in *instance) invoke(req *abi.Request, dst []byte) ([]byte, error) {
 	ptr, n := uint32(in.stack[0]>>32), uint32(in.stack[0])
 	block, ok := in.mem.Read(ptr, n)
 	if !ok {
-		return dst, &fault{KindBadPointer, fmt.Sprintf("response of %d bytes at %d ends past the memory of %d bytes",
+		return dst, &fault{kind: KindBadPointer, message: fmt.Sprintf("response of %d bytes at %d ends past the memory of %d bytes",
 			n, ptr, in.mem.Size())}
 	}
 	// A longer one will be refused; its length is all that is still of use.
@@ -197,7 +200,7 @@ func (in *instance) grow(size int) error {
 		return fmt.Errorf("aviary_alloc: %w", err)
 	}
 	if problem != "" {
-		return &fault{KindBadAlloc, problem}
+		return &fault{kind: KindBadAlloc, message: problem}
 	}
 	return nil
 }

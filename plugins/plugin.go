@@ -46,6 +46,25 @@ type Config struct {
 	// 256, which is 16 MiB.
 	MemoryPages uint32
 
+	// Fuel is what a callback may spend, in instructions of the guest, of which a
+	// processor runs some 1000 in a microsecond; 0 means 10 000 000. Calls of host
+	// functions cost as much as they take. Initialisation gets 100 times as much.
+	// It is at most MaxFuel.
+	Fuel uint64
+
+	// Deadline is how long a callback may take, measured from the end of its first
+	// FuelSlice, so that short ones need no clock; 0 means 50 ms. Initialisation gets
+	// 5 s, or Deadline if that is more.
+	Deadline time.Duration
+
+	// FuelSlice is what a guest may spend before it must look at its deadline and let
+	// Go's collector by; 0 means 150 000.
+	FuelSlice uint64
+
+	// Stack is the most that the calls within a guest may be nested, in bytes of an
+	// estimate of their frames; 0 means 1 MiB. At most MaxStack.
+	Stack uint32
+
 	// Limits bounds the responses; a field that is 0 means its default.
 	Limits abi.Limits
 
@@ -75,7 +94,9 @@ type Plugin struct {
 	started time.Time // zero of the guests' monotonic clock
 
 	limits      abi.Limits
-	memoryLimit uint64 // bytes
+	memoryLimit uint64    // bytes
+	granted     allowance // of a callback
+	initial     allowance // of initialisation
 	settings    map[string]json.RawMessage
 	rawSettings []byte
 	presence    func(dst []byte, topic string) []byte
@@ -96,10 +117,10 @@ type Plugin struct {
 }
 
 // Load reads, compiles and checks a module and makes its first instance. What it
-// compiles is what it has read, written anew (package module); [Plugin.Hash] and
-// [Plugin.Size] are those of wasm. The ctx ends the compilation only: initialisation
-// of the guest cannot be interrupted. The error is a [*LoadError]. The caller closes
-// the plugin.
+// compiles is what it has read, written anew with what counts fuel and stack
+// (packages module and meter); [Plugin.Hash] and [Plugin.Size] are those of wasm.
+// The ctx ends the compilation only: initialisation of the guest has a budget of its
+// own. The error is a [*LoadError]. The caller closes the plugin.
 func Load(ctx context.Context, wasm []byte, cfg Config) (*Plugin, error) {
 	p, err := newPlugin(wasm, cfg)
 	if err != nil {
@@ -129,6 +150,9 @@ func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
 		return nil, &LoadError{Plugin: cfg.Name, Problem: fmt.Sprintf(
 			"configured for %d pages of memory, but there are at most %d", cfg.MemoryPages, maxMemoryPages)}
 	}
+	if problem := checkAllowance(&cfg); problem != "" {
+		return nil, &LoadError{Plugin: cfg.Name, Problem: problem}
+	}
 	if len(cfg.Settings) == 0 {
 		cfg.Settings = []byte("{}")
 	}
@@ -143,6 +167,7 @@ func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
 		logger: cfg.Logger.With("plugin", cfg.Name, "src", "guest"),
 		pool:   newPool(cfg.Instances),
 	}
+	p.granted, p.initial = allowances(&cfg)
 	err := json.Unmarshal(p.rawSettings, &p.settings)
 	if err == nil && p.settings == nil {
 		err = errors.New("they are null")
@@ -173,13 +198,17 @@ func (p *Plugin) start(ctx context.Context, wasm []byte) error {
 	if err != nil {
 		return err
 	}
+	metered, err := p.write(m)
+	if err != nil {
+		return err
+	}
 	config := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithMemoryLimitPages(uint32(p.memoryLimit / pageSize)).
 		WithDebugInfoEnabled(false) // DWARF: the function names of the name section stay
 	ctx = experimental.WithCompilationWorkers(ctx, compileWorkers)
 	p.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	if p.compiled, err = p.runtime.CompileModule(ctx, m.Encode()); err != nil {
+	if p.compiled, err = p.runtime.CompileModule(ctx, metered); err != nil {
 		return p.refuseFor("module does not compile", err)
 	}
 	if err = p.admit(m); err != nil {

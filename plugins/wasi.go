@@ -125,11 +125,12 @@ func wasiClockTime(c *guestCall, mem api.Memory, args []uint64) uint64 {
 	return errnoSuccess
 }
 
-func wasiRandom(_ *guestCall, mem api.Memory, args []uint64) uint64 {
+func wasiRandom(c *guestCall, mem api.Memory, args []uint64) uint64 {
 	b, ok := bytesAt(mem, args[0], args[1])
 	if !ok {
 		return errnoFault
 	}
+	c.budget.burn(len(b)) // a byte takes some nanoseconds
 	if _, err := rand.Read(b); err != nil {
 		panic(err) // documented never to happen
 	}
@@ -138,7 +139,7 @@ func wasiRandom(_ *guestCall, mem api.Memory, args []uint64) uint64 {
 
 // wasiPoll answers at once that everything subscribed to has happened: a guest
 // must not hold its instance by sleeping.
-func wasiPoll(_ *guestCall, mem api.Memory, args []uint64) uint64 {
+func wasiPoll(c *guestCall, mem api.Memory, args []uint64) uint64 {
 	n := uint64(uint32(args[2]))
 	if n == 0 {
 		return errnoInval
@@ -151,6 +152,7 @@ func wasiPoll(_ *guestCall, mem api.Memory, args []uint64) uint64 {
 	if !okIn || !okOut || !put32(mem, args[3], uint32(n)) {
 		return errnoFault
 	}
+	c.budget.burnBytes(len(in) + len(out))
 	for ; len(in) > 0; in, out = in[subscriptionSize:], out[eventSize:] {
 		event := [eventSize]byte{}
 		copy(event[:8], in[:8]) // the guest's own mark
@@ -190,6 +192,7 @@ func wasiWrite(c *guestCall, mem api.Memory, args []uint64) uint64 {
 		if !ok {
 			return errnoFault
 		}
+		c.budget.burnBytes(len(p))
 		buf.write(p, emit)
 		written += len(p)
 	}
@@ -249,7 +252,7 @@ func wasiNoPreopen(*guestCall, api.Memory, []uint64) uint64 { return errnoBadf }
 // wasiExit ends the callback. wazero's own would close the module, and the
 // instance could not be told apart from one that we closed.
 func wasiExit(_ *guestCall, _ api.Memory, stack []uint64) {
-	panic(&fault{KindExit, fmt.Sprintf("proc_exit(%d)", uint32(stack[0]))})
+	panic(&fault{kind: KindExit, message: fmt.Sprintf("proc_exit(%d)", uint32(stack[0]))})
 }
 
 func isStandardFD(fd uint64) bool { return uint32(fd) <= 2 }

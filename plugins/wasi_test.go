@@ -14,6 +14,12 @@ import (
 
 const past = wazerotest.PageSize - 1 // where nothing longer than a byte fits
 
+// word is a global of a guest.
+type word uint64
+
+func (w *word) Get() uint64  { return uint64(*w) }
+func (w *word) Set(v uint64) { *w = word(v) }
+
 // wasiGuest is a guest's memory, without a guest.
 type wasiGuest struct {
 	call guestCall
@@ -24,6 +30,8 @@ func newWASIGuest() *wasiGuest {
 	p := &Plugin{started: time.Now()}
 	g := &wasiGuest{mem: wazerotest.NewFixedMemory(wazerotest.PageSize)}
 	g.call = guestCall{plugin: p, log: guestLog{logger: slog.New(slog.DiscardHandler)}}
+	g.call.budget = budget{fuelGlobal: new(word), stackGlobal: new(word)}
+	g.call.budget.grant(allowance{fuel: defaultFuel, slice: defaultSlice, stack: defaultStack})
 	return g
 }
 

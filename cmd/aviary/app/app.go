@@ -198,7 +198,8 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) 
 	loaded, err := plugins.Load(ctx, wasm, plugins.Config{
 		Name: p.Name, Instances: p.Instances, Settings: settings,
 		MemoryPages: uint32((int64(p.Memory) + pageSize - 1) / pageSize),
-		Presence:    a.presences, Logger: a.log,
+		Fuel:        uint64(p.Fuel), Deadline: p.Deadline.Duration, Stack: uint32(p.Stack),
+		Presence: a.presences, Logger: a.log,
 	})
 	if err != nil {
 		return nil, err

@@ -14,6 +14,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/aviary-host/aviary/plugins"
 )
 
 // ErrConfig is wrapped by every refusal of a configuration.
@@ -30,6 +32,9 @@ const (
 	// minIdleTimeout is far below what a client can keep up: what is under it
 	// is a mistake, such as a number without its unit.
 	minIdleTimeout = 10 * time.Millisecond
+
+	// minDeadline is below what a busy machine keeps.
+	minDeadline = time.Millisecond
 )
 
 // Config is a configuration file. Zero values are the defaults named.
@@ -72,6 +77,9 @@ type Plugin struct {
 	Topics    Topics         `toml:"topics"`    // patterns; over all plugins the first that fits serves a topic
 	Instances int            `toml:"instances"` // at most; default: one per core
 	Memory    Size           `toml:"memory"`    // of an instance, at most; default 16MiB
+	Fuel      int64          `toml:"fuel"`      // of a callback, in instructions; default 10 000 000
+	Deadline  Duration       `toml:"deadline"`  // of a callback; default 50ms
+	Stack     Size           `toml:"stack"`     // of a callback; default 1MiB
 	Settings  map[string]any `toml:"settings"`  // what the module sees as its config
 
 	// Wasm is the module itself, in place of Path. Not in the file.
@@ -288,6 +296,14 @@ func (p *Plugin) check(connects bool) error {
 		return fmt.Errorf("instances = %d is negative", p.Instances)
 	case p.Memory < 0 || p.Memory > 4<<30:
 		return fmt.Errorf("memory = %d bytes is over 4GiB", p.Memory)
+	case p.Fuel < 0:
+		return fmt.Errorf("fuel = %d is negative", p.Fuel)
+	case p.Fuel > plugins.MaxFuel:
+		return fmt.Errorf("fuel = %d is over %d", p.Fuel, int64(plugins.MaxFuel))
+	case p.Deadline.Duration != 0 && p.Deadline.Duration < minDeadline:
+		return fmt.Errorf("deadline: %s is under %s", p.Deadline, minDeadline)
+	case p.Stack > plugins.MaxStack:
+		return fmt.Errorf("stack = %d bytes is over 32MiB", p.Stack)
 	}
 	return nil
 }

@@ -21,6 +21,9 @@ path = "guest/chat.wasm"
 topics = ["room:*", "document:*:*"]
 instances = 3
 memory = "32MiB"
+fuel = 5000000
+deadline = "20ms"
+stack = "512KiB"
 [plugin.settings]
 greeting = "hi"
 [[mount]]
@@ -62,7 +65,8 @@ func TestLoadReadsEveryKey(t *testing.T) {
 	case cfg.HTTP.Addr != "127.0.0.1:4801", cfg.Internal.Addr != "127.0.0.1:4803", cfg.Internal.Token != "secret":
 		t.Errorf("ports: %+v %+v", cfg.HTTP, cfg.Internal)
 	case p.Name != "chat", p.Path != filepath.Join(filepath.Dir(path), "guest/chat.wasm"), len(p.Topics) != 2,
-		p.Instances != 3, p.Memory != 32<<20, p.Settings["greeting"] != "hi":
+		p.Instances != 3, p.Memory != 32<<20, p.Fuel != 5_000_000, p.Deadline.Duration != 20*time.Millisecond,
+		p.Stack != 512<<10, p.Settings["greeting"] != "hi":
 		t.Errorf("plugin: %+v", p)
 	case m.Path != "/socket", m.Connect != "chat", m.MaxChannels != 7, m.IdleTimeout.Duration != 300*time.Millisecond,
 		m.MaxFrame != 1000, m.QueueBytes != 2_000_000, len(m.Subprotocols) != 1:
@@ -104,6 +108,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"short drain interval", "[drain]\ninterval = \"2us\"\n", "drain.interval: 2µs is under 1ms"},
 		{"negative drain batch", "[drain]\nbatch = -1\n", "drain.batch = -1 is negative"},
 		{"limit of a topic without a rate", plugin + "[[mount]]\n[[mount.limits.topics]]\npattern = \"a:*\"\n", `mount /socket: limits.topics: rate of pattern "a:*" is missing`},
+		{"plugin with negative fuel", plugin + "fuel = -1\n", "fuel = -1 is negative"},
+		{"plugin with too much fuel", plugin + "fuel = 281474976710657\n", "fuel = 281474976710657 is over 281474976710656"},
+		{"plugin with a negative deadline", plugin + "deadline = \"-1s\"\n", "deadline: -1s is under 1ms"},
+		{"plugin with a deadline without a unit", plugin + "deadline = 50\n", "deadline: "},
+		{"plugin with too much stack", plugin + "stack = \"33MiB\"\n", "stack = 34603008 bytes is over 32MiB"},
 		{"mount with an unknown plugin", plugin + "[[mount]]\nconnect=\"caht\"\n", `mount /socket: connect names plugin "caht", which is not declared`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

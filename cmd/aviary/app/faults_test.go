@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aviary-host/aviary/host/hosttest"
 )
@@ -18,7 +19,8 @@ const faults = "../../../plugins/testdata/faults"
 // the cause that the log must give (plugins/fault_test.go has them all).
 var faultsInCallbacks = map[string]string{
 	"trap_unreachable":      "trap: unreachable (handle_in)",
-	"trap_stack_overflow":   "trap: stack overflow",
+	"stack_recursion":       "stack: over its stack of 1048576 bytes (plugin.stack), in handle_in",
+	"fuel_loop":             "fuel: over its fuel of 1000000 (plugin.fuel), in spin",
 	"response_past_memory":  "bad_pointer: response of 64 bytes at 196592 ends past the memory",
 	"response_len_negative": "bad_pointer: response of 4294967295 bytes",
 	"response_short":        "bad_response: response of 10 bytes is under this revision's 64",
@@ -72,6 +74,7 @@ func TestFaultyModulesCostOneChannel(t *testing.T) {
 	for name := range faultsInCallbacks {
 		cfg.Plugins = append(cfg.Plugins, Plugin{
 			Name: name, Path: filepath.Join(faults, name+".wasm"), Topics: []string{name}, Instances: 1,
+			Fuel: 1_000_000, Deadline: Duration{time.Minute},
 		})
 	}
 	l := &log{}

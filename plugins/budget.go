@@ -1,0 +1,191 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/aviary-host/aviary/plugins/meter"
+)
+
+// What a callback may run out of. A [*CallError] or [*LoadError] wraps one of them.
+var (
+	ErrFuel     = errors.New("out of fuel")
+	ErrDeadline = errors.New("deadline exceeded")
+	ErrStack    = errors.New("out of stack")
+)
+
+// Defaults of Config.
+const (
+	defaultFuel     = 10_000_000
+	defaultDeadline = 50 * time.Millisecond
+	defaultSlice    = 150_000
+	defaultStack    = 1 << 20
+)
+
+// The most that a Config may grant.
+const (
+	MaxFuel  = 1 << 48 // leaves room for what is spent at once, and what initialisation gets
+	MaxStack = meter.MaxStack
+)
+
+// Initialisation gets so many times the fuel of a callback, and at least so long a
+// time.
+const (
+	initFuel     = 100
+	initDeadline = 5 * time.Second
+)
+
+// Fuel that host functions take for their work, in units of the guest's own
+// instructions: a call out is some 30 of them, what most functions do as much again.
+const (
+	burnCall  = 100
+	burnShift = 3 // 8 bytes cost 1
+)
+
+// allowance is what a call into a guest may use.
+type allowance struct {
+	fuel     int64
+	deadline time.Duration // after the first slice of fuel
+	slice    int64         // of fuel, at most all of it: how far a guest runs without a look at the clock
+	stack    uint32        // bytes
+
+	initial bool // it is for initialisation
+}
+
+// counter is a mutable global of an instance.
+type counter interface {
+	Get() uint64
+	Set(v uint64)
+}
+
+// budget is what is left of an allowance. It belongs to an instance.
+type budget struct {
+	allowance
+
+	// The guest's own globals, which its code counts down.
+	fuelGlobal, stackGlobal counter
+
+	left  int64     // fuel that was not handed out yet
+	since time.Time // when the first slice was used up; zero before
+}
+
+// bind finds the globals of an instance.
+func (b *budget) bind(mod api.Module) {
+	b.fuelGlobal = mod.ExportedGlobal(meter.FuelExport).(api.MutableGlobal)
+	b.stackGlobal = mod.ExportedGlobal(meter.StackExport).(api.MutableGlobal)
+}
+
+// grant begins a call with an allowance.
+func (b *budget) grant(a allowance) {
+	b.allowance, b.since, b.left = a, time.Time{}, a.fuel
+	if b.fuelGlobal == nil {
+		return // the guest begins with no fuel and comes for its first slice
+	}
+	b.left -= a.slice
+	b.fuelGlobal.Set(uint64(a.slice))
+	b.stackGlobal.Set(uint64(a.stack))
+}
+
+// burn spends fuel on behalf of the guest.
+func (b *budget) burn(units int) {
+	left := int64(b.fuelGlobal.Get()) - int64(units)
+	b.fuelGlobal.Set(uint64(left))
+	if left < 0 {
+		b.refill()
+	}
+}
+
+// burnBytes spends the fuel for handling so many bytes.
+func (b *budget) burnBytes(n int) { b.burn(n >> burnShift) }
+
+// refill hands out the next slice, less what was spent too much. It ends the
+// callback if there is none, or no time.
+func (b *budget) refill() {
+	b.left += int64(b.fuelGlobal.Get())
+	switch {
+	case b.left < 0:
+		panic(b.outOfFuel())
+	case b.since.IsZero():
+		b.since = time.Now()
+	case time.Since(b.since) > b.deadline:
+		panic(b.outOfTime())
+	}
+	next := min(b.slice, b.left)
+	b.left -= next
+	b.fuelGlobal.Set(uint64(next))
+}
+
+func (b *budget) outOfFuel() *fault {
+	key := "plugin.fuel"
+	if b.initial {
+		key = fmt.Sprintf("%d times plugin.fuel", initFuel)
+	}
+	return &fault{kind: KindFuel, cause: ErrFuel, message: fmt.Sprintf("over its fuel of %d (%s)", b.fuel, key)}
+}
+
+func (b *budget) outOfTime() *fault {
+	key := "plugin.deadline"
+	if b.initial {
+		key = "of initialisation"
+	}
+	return &fault{kind: KindDeadline, cause: ErrDeadline, message: fmt.Sprintf("over its deadline of %v (%s)", b.deadline, key)}
+}
+
+func (b *budget) outOfStack() *fault {
+	return &fault{kind: KindStack, cause: ErrStack, message: fmt.Sprintf("over its stack of %d bytes (plugin.stack)", b.stack)}
+}
+
+// hostMeter is the function that guests call when something has run out.
+func hostMeter(ctx context.Context, mod api.Module, stack []uint64) {
+	b := &ctx.(*guestCall).budget
+	if b.fuelGlobal == nil { // a start function
+		b.bind(mod)
+	}
+	if meter.Reason(uint32(stack[0])) == meter.OutOfStack {
+		panic(b.outOfStack())
+	}
+	b.refill()
+}
+
+// checkAllowance fills in the defaults of a configuration and says what is wrong
+// with it.
+func checkAllowance(cfg *Config) (problem string) {
+	if cfg.Fuel == 0 {
+		cfg.Fuel = defaultFuel
+	}
+	if cfg.Deadline == 0 {
+		cfg.Deadline = defaultDeadline
+	}
+	if cfg.FuelSlice == 0 {
+		cfg.FuelSlice = defaultSlice
+	}
+	if cfg.Stack == 0 {
+		cfg.Stack = defaultStack
+	}
+	switch {
+	case cfg.Fuel > MaxFuel:
+		return fmt.Sprintf("configured for fuel of %d, but there is at most %d (plugin.fuel)", cfg.Fuel, int64(MaxFuel))
+	case cfg.Deadline < 0:
+		return fmt.Sprintf("configured for a deadline of %v, which is negative (plugin.deadline)", cfg.Deadline)
+	case cfg.Stack > MaxStack:
+		return fmt.Sprintf("configured for a stack of %d bytes, but there are at most %d (plugin.stack)", cfg.Stack, MaxStack)
+	}
+	return ""
+}
+
+// allowances returns what a callback gets, and what initialisation gets.
+func allowances(cfg *Config) (callback, initialise allowance) {
+	callback = allowance{
+		fuel: int64(cfg.Fuel), deadline: cfg.Deadline, stack: cfg.Stack,
+		slice: int64(min(cfg.FuelSlice, cfg.Fuel)),
+	}
+	initialise = callback
+	initialise.initial = true
+	initialise.fuel *= initFuel
+	initialise.deadline = max(initDeadline, cfg.Deadline)
+	return callback, initialise
+}

@@ -1,0 +1,40 @@
+// Package meter rewrites WebAssembly modules so that a guest can neither run for
+// ever nor fill the stack of its host, on any engine and without a clock.
+//
+// The one verb is [Instrument]: between module.Decode and Module.Encode.
+//
+//	Decode ──> Module ── Instrument ──> Module ── Encode
+//
+// # Fuel
+//
+// A global, exported as [FuelExport], is what the guest may still spend. Code
+// subtracts its price before it runs: an instruction costs 1, those that compile to
+// nothing 0, a bulk operation also what its length says. Where the global is below
+// zero at the entry of a function, at the head of a loop or before a bulk operation,
+// the guest calls [HostFunc] with [OutOfFuel]. The host sets the global again, or
+// ends the call. Between two such places there is no more code than the module has
+// bytes, so every loop and every recursion comes by.
+//
+// Prices are upper bounds. A stretch of straight code of 8 instructions or more is
+// charged where it begins; a shorter one is charged with what runs before it
+// whenever it runs. The same input costs the same on every machine.
+//
+// # Stack
+//
+// A second global, exported as [StackExport], is the stack that is left, in bytes.
+// A function that calls others takes an estimate of its frame at its entry and
+// gives it back at its only exit; below zero it calls HostFunc with [OutOfStack].
+// After a trap the global is wrong: who goes on with the instance sets it again.
+//
+// # What a guest sees
+//
+// Nothing, but for tables whose growth is bounded (see [Config]). The globals and
+// the function come behind the guest's own, so its code cannot name them; a module
+// that imports from [HostModule], or exports a name that begins with [Prefix], is
+// refused. Functions keep their names in traces.
+//
+// # Concurrency and ownership
+//
+// Nothing here blocks, starts goroutines or keeps its arguments. The new Module
+// shares with the old what is the same in both; neither may be changed in place.
+package meter

@@ -1,0 +1,16 @@
+;; handle_in grows its memory by a page, as often as it can, and then its table; both fail at last, and it traps.
+(module
+  (memory (export "memory") 3)
+  ;; An accepted join: header_size 64, result 1 (reply), all else 0.
+  (data (i32.const 16) "\40\00\01")
+  (func (export "aviary_abi_v1") (result i64) (i64.const 0))
+  (func (export "aviary_alloc") (param $size i32) (result i32) (i32.const 65536))
+  (func (export "join") (param $req i32) (param $len i32) (result i64)
+    (i64.const 0x0000001000000040)) ;; 64 bytes at 16
+  (table $t 1 funcref)
+  (func $handle_in (export "handle_in") (param $req i32) (param $len i32) (result i64)
+    (loop $again
+      (br_if $again (i32.ne (i32.const -1) (memory.grow (i32.const 1)))))
+    (loop $again
+      (br_if $again (i32.ne (i32.const -1) (table.grow $t (ref.null func) (i32.const 4096)))))
+    (unreachable)))

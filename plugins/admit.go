@@ -59,14 +59,18 @@ func (p *Plugin) read(wasm []byte) (*module.Module, error) {
 // write returns what is compiled: the module as it was read, but so that it counts
 // its fuel and stack (SPEC.md section 8).
 func (p *Plugin) write(m *module.Module) ([]byte, error) {
+	caps := module.DefaultCaps()
 	metered, err := meter.Instrument(m, meter.Config{
-		Stack: p.granted.stack, MemoryPages: uint32(p.memoryLimit / pageSize),
-		TableEntries: uint32(module.DefaultCaps().TableEntries),
+		Stack: p.granted.stack, MemoryPages: uint32(p.memoryLimit / pageSize), TableEntries: uint32(caps.TableEntries),
 	})
 	if err != nil {
 		return nil, p.refuse("%v", err)
 	}
-	return metered.Encode(), nil
+	wasm := metered.Encode()
+	if _, err := module.Decode(wasm, meter.Caps(caps)); err != nil {
+		return nil, p.refuseFor("module is not accepted with its meters", err)
+	}
+	return wasm, nil
 }
 
 // admit checks exports and imports of the compiled module (SPEC.md sections 2

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/plugins"
+	"github.com/aviary-host/aviary/plugins/module"
 )
 
 // overspender is a guest whose handle_in would go on for ever.
@@ -148,6 +150,14 @@ func TestBudgetOfInitialisation(t *testing.T) {
 			t.Errorf("error is\n%v\nwant\n%s", err, want)
 		}
 	}
+}
+
+// TestMetersCount: a module that is too much for the compiler only with its meters
+// is refused all the same.
+func TestMetersCount(t *testing.T) {
+	loops := slices.Repeat([]module.Instr{module.Block(module.OpLoop, module.BlockEmpty), {Op: module.OpEnd}}, 10_000)
+	m := module.Module{Types: []module.FuncType{{}}, Funcs: []module.Func{{Body: append(loops, module.Instr{Op: module.OpEnd})}}}
+	checkRefusal(t, m.Encode(), "module is not accepted with its meters: code section, function 1: 50004 basic blocks, at most 32768")
 }
 
 func TestBudgetsOutOfRange(t *testing.T) {

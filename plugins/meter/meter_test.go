@@ -232,11 +232,50 @@ func TestInstrumentLeavesTheOldModule(t *testing.T) {
 		}
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
-		} else if _, err := module.Decode(out.Encode(), module.DefaultCaps()); err != nil {
+		} else if _, err := module.Decode(out.Encode(), meter.Caps(module.DefaultCaps())); err != nil {
 			t.Errorf("%s, metered: %v", name, err)
 		}
 		if !slices.Equal(before, m.Encode()) {
 			t.Errorf("%s: was changed", name)
+		}
+	}
+}
+
+// TestCaps: what is within the caps is measured again with its meters, since a branch
+// is more work for a compiler than most of what it stands beside.
+func TestCaps(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		part []module.Instr
+		most int // that the guest's caps allow: 32768 basic blocks
+		with int // and the meter's
+	}{
+		{"loops", []module.Instr{loop, end}, 16383, 6552},                   // 2, and 3 for a branch
+		{"fills", []module.Instr{num(0), num(0), num(0), fill}, 6553, 4095}, // 5, and 3
+		{"growth", []module.Instr{num(0), grow, drop}, 52000, 10921},        // 0, and 3
+		{"branches", []module.Instr{num(0), cond, end}, 10922, 10921},       // 3, and the one at the entry
+		{"calls", []module.Instr{num(0), call(1)}, 65000, 65000},            // none
+	} {
+		check := func(n int) (plain, metered error) {
+			m := testModule(code(slices.Repeat(tt.part, n)))
+			_, plain = module.Decode(m.Encode(), module.DefaultCaps())
+			out, err := meter.Instrument(m, meter.Config{Stack: testStack})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, metered = module.Decode(out.Encode(), meter.Caps(module.DefaultCaps()))
+			return plain, metered
+		}
+		if plain, metered := check(tt.with); plain != nil || metered != nil {
+			t.Errorf("%d %s: %v, metered %v", tt.with, tt.name, plain, metered)
+		}
+		if plain, metered := check(tt.most); plain != nil || (metered == nil) != (tt.most == tt.with) {
+			t.Errorf("%d %s: %v, metered %v", tt.most, tt.name, plain, metered)
+		}
+		if tt.with < tt.most {
+			if _, metered := check(tt.with + 1); metered == nil || !strings.Contains(metered.Error(), "basic blocks, at most 32768") {
+				t.Errorf("%d %s, metered: %v", tt.with+1, tt.name, metered)
+			}
 		}
 	}
 }

@@ -207,14 +207,24 @@ func (d *decoder) variable(in *Instr, s shape) {
 		in.Index = d.index("global", int(d.counts[KindGlobal]))
 	case shapeTable:
 		in.Index = d.index("table", int(d.counts[KindTable]))
+		if in.Op == OpTableFill {
+			d.body.blocks += fillBlocks
+		}
 	}
 }
+
+// fillBlocks is how many basic blocks the compiler makes of a fill: a loop that
+// doubles what is filled. Other bulk operations are calls.
+const fillBlocks = 5
 
 // memoryOp reads the immediates of what needs nothing but the memory.
 func (d *decoder) memoryOp(in *Instr, s shape) {
 	d.wantMemory(in)
 	if s == shapeMemory {
 		d.memoryZero()
+		if in.Op == OpMemoryFill {
+			d.body.blocks += fillBlocks
+		}
 	} else {
 		d.memArg(in)
 	}

@@ -29,53 +29,36 @@ var overspenders = map[string]overspender{
 	"stack_recursion": {plugins.ErrStack, "stack: over its stack of 1048576 bytes (plugin.stack), in handle_in"},
 }
 
-// longest is how long such a guest may hold its caller up, when the machine has
-// nothing else to do.
-const longest = 200 * time.Millisecond
-
 // TestNoGuestRunsForEver: each of them ends with the error that names what ran out.
 // Meanwhile another plugin answers and the collector collects, and then the plugin
-// is as good as new.
+// is as good as new. It is fuel that ends them, so no clock is looked at.
 func TestNoGuestRunsForEver(t *testing.T) {
 	other := load(t, fault(t, "echo"), plugins.Config{Name: "other", Instances: 1})
 	for name, tt := range overspenders {
 		t.Run(name, func(t *testing.T) {
 			p := load(t, fault(t, name), plugins.Config{Instances: 1, Deadline: time.Minute})
-			best := time.Minute
 			for range 5 {
-				began := time.Now()
-				ended := overspend(t, p, other)
-				best = min(best, ended.at.Sub(began))
-				if text := "plugin chat: handle_in: " + tt.message; ended.err == nil ||
-					!errors.Is(ended.err, tt.err) || !strings.HasPrefix(ended.err.Error(), text) {
-					t.Fatalf("error is\n%v\nwant\n%s", ended.err, text)
+				err := overspend(t, p, other)
+				if text := "plugin chat: handle_in: " + tt.message; err == nil ||
+					!errors.Is(err, tt.err) || !strings.HasPrefix(err.Error(), text) {
+					t.Fatalf("error is\n%v\nwant\n%s", err, text)
 				}
 				if p.Live() != 0 {
 					t.Error("the instance was kept")
 				}
 				mustHandle(t, p, abi.CallbackJoin, "")
 			}
-			t.Logf("ended after %v", best)
-			if best > longest {
-				t.Errorf("ended after %v at best, want %v", best, longest)
-			}
 		})
 	}
 }
 
-// end is how and when a callback ended.
-type end struct {
-	err error
-	at  time.Time
-}
-
 // overspend runs handle_in of p, and does beside it what else a server does.
-func overspend(t *testing.T, p, other *plugins.Plugin) end {
+func overspend(t *testing.T, p, other *plugins.Plugin) error {
 	t.Helper()
-	ended := make(chan end)
+	ended := make(chan error)
 	go func() {
 		_, err := handle(p, abi.CallbackHandleIn, "")
-		ended <- end{err, time.Now()}
+		ended <- err
 	}()
 	for range 10 {
 		if got := mustHandle(t, other, abi.CallbackHandleIn, "hello"); got != "hello" {

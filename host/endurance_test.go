@@ -84,12 +84,13 @@ func TestAnswerMayBeAViewIntoTheOldState(t *testing.T) {
 	c.Expect(reply("11", c.Push("t", "swap", `"x"`), "t", `"new"`))
 }
 
-// TestTheLastFrameFreesTheTopic: who has read phx_close or phx_error finds the
-// topic free, also while the old channel's terminate runs on another goroutine;
-// the end of the old channel leaves the new one alone.
-func TestTheLastFrameFreesTheTopic(t *testing.T) {
+// endingChannel returns a client that has read the phx_close of its channel t,
+// whose terminate runs on another goroutine until finish is closed, and then
+// pushes end.
+func endingChannel(t *testing.T) (s *server, c *hosttest.Client, finish chan struct{}) {
+	t.Helper()
 	terminating, finish := make(chan struct{}), make(chan struct{})
-	s := start(t, &script{
+	s = start(t, &script{
 		in: steps{"later": effects(abi.Effect{Kind: abi.EffectSendInfo, Event: []byte("x")}), "echo": echo},
 		info: func(_ *abi.Request, resp *abi.Response) error {
 			resp.Result, resp.Number = abi.ResultStop, uint32(abi.ReasonNormal)
@@ -105,11 +106,19 @@ func TestTheLastFrameFreesTheTopic(t *testing.T) {
 			return nil
 		},
 	}, host.Mount{})
-	c := s.dial(t)
+	c = s.dial(t)
 	c.Join("t", "")
 	c.Push("t", "later", "")
 	c.Expect(`["11","11","t","phx_close",{}]`)
 	<-terminating
+	return s, c, finish
+}
+
+// TestTheLastFrameFreesTheTopic: who has read phx_close or phx_error finds the
+// topic free, also while the old channel's terminate runs on another goroutine;
+// the end of the old channel leaves the new one alone.
+func TestTheLastFrameFreesTheTopic(t *testing.T) {
+	s, c, finish := endingChannel(t)
 	ref := c.Push("t", "echo", "")
 	c.Expect(fmt.Sprintf(`[null,%q,"t","phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]`, ref))
 	c.Join("t", "")
@@ -125,25 +134,7 @@ func TestTheLastFrameFreesTheTopic(t *testing.T) {
 // TestDrainWaitsForAnEndingChannel: what terminate pushes after phx_close still
 // reaches the client of a server that drains meanwhile.
 func TestDrainWaitsForAnEndingChannel(t *testing.T) {
-	terminating, finish := make(chan struct{}), make(chan struct{})
-	s := start(t, &script{
-		in: steps{"later": effects(abi.Effect{Kind: abi.EffectSendInfo, Event: []byte("x")})},
-		info: func(_ *abi.Request, resp *abi.Response) error {
-			resp.Result, resp.Number = abi.ResultStop, uint32(abi.ReasonNormal)
-			return nil
-		},
-		terminate: func(_ *abi.Request, resp *abi.Response) error {
-			close(terminating)
-			<-finish
-			resp.Effects = append(resp.Effects, push("end", ""))
-			return nil
-		},
-	}, host.Mount{})
-	c := s.dial(t)
-	c.Join("t", "")
-	c.Push("t", "later", "")
-	c.Expect(`["11","11","t","phx_close",{}]`)
-	<-terminating
+	s, c, finish := endingChannel(t)
 	drained := make(chan error, 1)
 	go func() { drained <- s.Drain(t.Context()) }()
 	close(finish)

@@ -99,7 +99,7 @@ func (s *Server) pollPost(v *visitor) {
 	}
 	frames, problem := pollFrames(v.ctx)
 	if problem != "" {
-		s.log.Info("POST refused", "code", "BAD_BATCH", "socket", p.id, "problem", problem)
+		s.clientFault(p.log, "POST refused", "BAD_BATCH", "problem", problem)
 		v.ctx.SetStatusCode(fasthttp.StatusBadRequest)
 		answerPoll(v.ctx, pollBadRequest, "", nil)
 		return

@@ -13,8 +13,8 @@ func Caps(c module.Caps) module.Caps {
 	c.AllParams *= 2
 	c.Imports++
 	c.Functions++
-	c.Globals += 2
-	c.Exports += 2
+	c.Exports += 4 + c.Globals
+	c.Globals += 3
 	c.Body *= 4
 	c.Locals += 2
 	c.AllLocals += 2 * c.Functions

@@ -12,7 +12,8 @@ import (
 const (
 	bytesShift  = 5 // 32 bytes
 	entryShift  = 0
-	growPage    = 8 // a page costs 256, shifted the other way
+	growPage    = 8  // a page costs 256, shifted the other way
+	touchPage   = 11 // 2048, where nothing is moved but each page is new: as much as to fill it
 	growEntries = 0
 )
 
@@ -138,6 +139,12 @@ func (c *code) copy(body []module.Instr) {
 			}
 		case module.OpCall, module.OpRefFunc:
 			in.Index = c.shifted(in.Index)
+		case module.OpMemorySize, module.OpMemoryGrow:
+			if c.fixed {
+				c.counted(in.Op)
+				continue
+			}
+			c.bulk(&in)
 		default:
 			c.bulk(&in)
 		}

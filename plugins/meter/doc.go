@@ -26,9 +26,21 @@
 // gives it back at its only exit; below zero it calls HostFunc with [OutOfStack].
 // After a trap the global is wrong: who goes on with the instance sets it again.
 //
+// # Reset
+//
+// With Config.Resettable all that a call can change is where the host can put it back:
+// in the memory, which the engine gives its full size at once, and in globals, which are
+// exported. The size that the guest sees is a global too ([PagesExport]), so that
+// memory.grow is arithmetic, moves nothing, and is undone by setting that global. Active
+// data segments are left out: who makes the first instance writes them into it, checking
+// that they end within the pages that the module begins with, and others start from a
+// picture of that.
+//
 // # What a guest sees
 //
-// Nothing, but for tables whose growth is bounded (see [Config]). The globals and
+// Nothing, but for tables whose growth is bounded (see [Config]), and, where it is
+// resettable and grows its memory, that there is memory behind the end of what it has
+// asked for: zeroes, up to the most that it could ask for, in place of a trap. The globals and
 // the function come behind the guest's own, so its code cannot name them; a module
 // that imports from [HostModule], or exports a name that begins with [Prefix], is
 // refused. Functions keep their names in traces.

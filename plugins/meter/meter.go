@@ -26,6 +26,18 @@ const (
 
 	// StackExport is a mutable i32, Config.Stack at first; bytes.
 	StackExport = Prefix + "stack"
+
+	// StartExport is the module's start function, () -> (), if it has one. It is no
+	// start function any more: who makes an instance calls it, before anything else.
+	StartExport = Prefix + "start"
+
+	// PagesExport is a mutable i32 of modules made with Config.Resettable that have a
+	// memory: its size as the guest sees it, in pages of 64 KiB.
+	PagesExport = Prefix + "pages"
+
+	// GlobalExport and a number make the name of a mutable global of the guest's, of
+	// modules made with Config.Resettable. The numbers are the indices of the globals.
+	GlobalExport = Prefix + "global_"
 )
 
 // Reason is what ran out.
@@ -53,6 +65,10 @@ type Config struct {
 	// TableEntries is the most that all tables of the module may grow to, together.
 	// They begin with what the module says: that is for module.Caps to bound.
 	TableEntries uint32
+
+	// Resettable makes a module whose instances can be put back to what they were, see
+	// doc.go. CheckResettable says whether it can be one.
+	Resettable bool
 }
 
 // Error says why a module cannot be metered.
@@ -78,10 +94,18 @@ func Instrument(m *module.Module, cfg Config) (*module.Module, error) {
 		pages: cfg.MemoryPages, entries: cfg.TableEntries,
 	}
 	w.stack = w.fuel + 1
+	if cfg.Resettable {
+		if err := w.fix(&cfg); err != nil {
+			return nil, err
+		}
+	}
 	w.types()
 	w.clampTables(cfg.TableEntries)
 	w.globals(cfg.Stack)
 	w.references()
+	if cfg.Resettable {
+		w.expose()
+	}
 	w.functions()
 	return &out, nil
 }
@@ -109,6 +133,8 @@ type writer struct {
 	fuel, stack uint32 // indices of the globals
 
 	pages, entries uint32 // bounds of growth, see Config
+	size           uint32 // index of the global that counts pages, if there is one
+	fixed          bool   // there is: the memory itself does not grow
 
 	wraps map[uint32]module.BlockType // of the block around a body, by the function's type
 	plan  plan
@@ -174,17 +200,24 @@ func (w *writer) clampTables(entries uint32) {
 
 // globals adds and exports the two globals.
 func (w *writer) globals(stack uint32) {
-	mutable := func(t module.ValType, op module.Op, v uint64) module.Global {
-		return module.Global{
-			GlobalType: module.GlobalType{Type: t, Mutable: true},
-			Init:       module.Const{Instr: module.Instr{Op: op, Imm: v}},
-		}
-	}
 	w.m.Globals = append(slices.Clone(w.old.Globals),
-		mutable(module.I64, module.OpI64Const, 0), mutable(module.I32, module.OpI32Const, uint64(stack)))
-	w.m.Exports = append(slices.Clone(w.old.Exports),
-		module.Export{Name: FuelExport, Kind: module.KindGlobal, Index: w.fuel},
-		module.Export{Name: StackExport, Kind: module.KindGlobal, Index: w.stack})
+		variable(module.I64, module.OpI64Const, 0), variable(module.I32, module.OpI32Const, uint64(stack)))
+	w.m.Exports = slices.Clone(w.old.Exports)
+	w.export(FuelExport, w.fuel)
+	w.export(StackExport, w.stack)
+}
+
+// variable returns a global that can change.
+func variable(t module.ValType, op module.Op, v uint64) module.Global {
+	return module.Global{
+		GlobalType: module.GlobalType{Type: t, Mutable: true},
+		Init:       module.Const{Instr: module.Instr{Op: op, Imm: v}},
+	}
+}
+
+// export makes a global visible.
+func (w *writer) export(name string, global uint32) {
+	w.m.Exports = append(w.m.Exports, module.Export{Name: name, Kind: module.KindGlobal, Index: global})
 }
 
 // shifted returns where a function is once the import is there.
@@ -205,14 +238,14 @@ func (w *writer) references() {
 	for i := range w.m.Globals {
 		shift(&w.m.Globals[i].Init)
 	}
+	if w.old.Start != nil {
+		w.m.Start = nil
+		w.m.Exports = append(w.m.Exports, module.Export{Name: StartExport, Kind: module.KindFunc, Index: *w.old.Start})
+	}
 	for i := range w.m.Exports {
 		if x := &w.m.Exports[i]; x.Kind == module.KindFunc {
 			x.Index = w.shifted(x.Index)
 		}
-	}
-	if w.old.Start != nil {
-		start := w.shifted(*w.old.Start)
-		w.m.Start = &start
 	}
 	w.m.Elems = slices.Clone(w.old.Elems)
 	for i := range w.m.Elems {

@@ -3,6 +3,7 @@ package meter_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -15,6 +16,7 @@ import (
 const (
 	testStack = 1 << 20
 	testSlice = 1000
+	testPages = 1000 // of a resettable memory
 )
 
 var (
@@ -26,6 +28,7 @@ var (
 type world struct {
 	runtime wazero.Runtime
 	metered bool
+	reset   bool // modules are made resettable, those that can be
 	modules []api.Module
 
 	budget, spent int64 // of all calls; what was handed out
@@ -70,12 +73,17 @@ func (w *world) refill(_ context.Context, mod api.Module, stack []uint64) {
 
 // instantiate reads, meters and writes a module, and makes an instance of it.
 func (w *world) instantiate(wasm []byte, name string) (api.Module, error) {
-	m, err := module.Decode(wasm, module.DefaultCaps())
+	old, err := module.Decode(wasm, module.DefaultCaps())
 	if err != nil {
 		return nil, err
 	}
+	m := old
 	if w.metered {
-		if m, err = meter.Instrument(m, meter.Config{Stack: testStack, MemoryPages: 1 << 16, TableEntries: 1<<32 - 1}); err != nil {
+		cfg := meter.Config{Stack: testStack, MemoryPages: 1 << 16, TableEntries: 1<<32 - 1}
+		if w.reset && meter.CheckResettable(old) == nil {
+			cfg.Resettable, cfg.MemoryPages = true, testPages
+		}
+		if m, err = meter.Instrument(old, cfg); err != nil {
 			return nil, err
 		}
 	}
@@ -84,10 +92,31 @@ func (w *world) instantiate(wasm []byte, name string) (api.Module, error) {
 		return nil, err
 	}
 	mod, err := w.runtime.InstantiateModule(context.Background(), compiled, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
-	if err == nil {
-		w.modules = append(w.modules, mod)
+	if err != nil || !w.metered {
+		return mod, err
 	}
-	return mod, err
+	w.modules = append(w.modules, mod)
+	return mod, w.begin(old, mod)
+}
+
+// begin does what an engine does with data segments and the start function, where it
+// was taken out.
+func (w *world) begin(old *module.Module, mod api.Module) error {
+	if pages := mod.ExportedGlobal(meter.PagesExport); pages != nil {
+		for i, d := range old.Datas {
+			if d.Mode != module.ModeActive {
+				continue
+			}
+			if at, end := uint64(uint32(d.Offset.Imm)), uint64(uint32(d.Offset.Imm))+uint64(len(d.Init)); end > pages.Get()<<16 || !mod.Memory().Write(uint32(at), d.Init) {
+				return fmt.Errorf("data[%d]: out of bounds memory access", i)
+			}
+		}
+	}
+	if start := mod.ExportedFunction(meter.StartExport); start != nil {
+		_, err := start.Call(context.Background())
+		return err
+	}
+	return nil
 }
 
 // call calls an export. Of metered modules it checks that the stack is given back.

@@ -1,0 +1,236 @@
+package image
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Image is a picture of a memory.
+type Image struct {
+	file    *os.File // as long as the memory, with holes where that is zero
+	view    []byte   // the file, to read; empty for one of no length
+	pagemap *os.File // of this process; nil where the method needs none
+	method  Method
+	kept    int // bytes that are not holes
+}
+
+// New takes a picture of a memory, whose length is a multiple of the system's page and
+// may be 0. The error wraps [ErrUnsupported] where the method, or none, works here.
+func New(memory []byte, method Method) (*Image, error) {
+	if page := os.Getpagesize(); len(memory)%page != 0 {
+		return nil, errSize(len(memory), page)
+	}
+	i := &Image{method: method}
+	if err := i.write(memory); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUnsupported, err), i.Close())
+	}
+	if err := i.choose(method); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUnsupported, err), i.Close())
+	}
+	return i, nil
+}
+
+// write makes the file and seals it.
+func (i *Image) write(memory []byte) error {
+	fd, err := unix.MemfdCreate("aviary-image", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return fmt.Errorf("memfd_create: %w", err)
+	}
+	i.file = os.NewFile(uintptr(fd), "aviary-image")
+	if err := i.file.Truncate(int64(len(memory))); err != nil {
+		return err
+	}
+	zero := make([]byte, os.Getpagesize())
+	for at := 0; at < len(memory); at += len(zero) {
+		page := memory[at : at+len(zero)]
+		if bytes.Equal(page, zero) {
+			continue
+		}
+		if _, err := i.file.WriteAt(page, int64(at)); err != nil {
+			return err
+		}
+		i.kept += len(page)
+	}
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	if _, err := unix.FcntlInt(i.file.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+		return fmt.Errorf("sealing: %w", err)
+	}
+	if len(memory) > 0 {
+		i.view, err = unix.Mmap(fd, 0, len(memory), unix.PROT_READ, unix.MAP_SHARED|unix.MAP_NORESERVE)
+	}
+	return err
+}
+
+// choose finds the method to use, or tries the one that is asked for.
+func (i *Image) choose(method Method) error {
+	candidates := Methods()
+	if method != Auto {
+		candidates = []Method{method}
+	}
+	var all error
+	for _, m := range candidates {
+		err := i.try(m)
+		if err == nil {
+			return nil
+		}
+		all = errors.Join(all, fmt.Errorf("%s: %w", m, err))
+	}
+	return all
+}
+
+// try makes m the method, if a memory that was written is put back by it.
+func (i *Image) try(m Method) error {
+	if m == Auto || m > Drop {
+		return errors.New("no such method")
+	}
+	i.method = m
+	if m != Drop && i.pagemap == nil {
+		f, err := os.Open("/proc/self/pagemap")
+		if err != nil {
+			return err
+		}
+		i.pagemap = f
+	}
+	if len(i.view) == 0 {
+		return nil
+	}
+	mem, err := i.Map()
+	if err != nil {
+		return err
+	}
+	for _, at := range []int{0, len(mem.data) / 2, len(mem.data) - 1} {
+		mem.data[at]++
+	}
+	err = mem.Reset()
+	for _, at := range []int{0, len(mem.data) / 2, len(mem.data) - 1} {
+		if err == nil && mem.data[at] != i.view[at] {
+			err = errors.New("does not find what was written")
+		}
+	}
+	return errors.Join(err, mem.Close())
+}
+
+// Method returns the method that is used, never Auto.
+func (i *Image) Method() Method { return i.method }
+
+// Kept returns the bytes that the picture takes; what was zero takes none.
+func (i *Image) Kept() int { return i.kept }
+
+// Close gives the picture up. Its memories stay as they are, but must not be reset any
+// more. Idempotent.
+func (i *Image) Close() error {
+	var err error
+	if i.view != nil {
+		err = unix.Munmap(i.view)
+		i.view = nil
+	}
+	for _, f := range []**os.File{&i.file, &i.pagemap} {
+		if *f != nil {
+			err = errors.Join(err, (*f).Close())
+			*f = nil
+		}
+	}
+	return err
+}
+
+// Memory is a private copy of an image.
+type Memory struct {
+	image    *Image
+	reserved []byte // what data lies in
+	data     []byte
+	pages    finder
+}
+
+// Blank returns a memory of n bytes, all zero, a multiple of the system's page. It has
+// no image, and cannot be reset.
+func Blank(n int) (*Memory, error) {
+	if page := os.Getpagesize(); n%page != 0 {
+		return nil, errSize(n, page)
+	}
+	return mapped(nil, -1, n, unix.MAP_ANON)
+}
+
+// Map returns a memory that is as the image.
+func (i *Image) Map() (*Memory, error) {
+	return mapped(i, int(i.file.Fd()), len(i.view), 0)
+}
+
+// alignment is what one page of a page table covers. A memory that begins there shares
+// none with its neighbours, whose pages a scan would have to pass.
+const alignment = 2 << 20
+
+func mapped(i *Image, fd, n, flags int) (*Memory, error) {
+	m := &Memory{image: i}
+	if n == 0 {
+		return m, nil
+	}
+	var err error
+	m.reserved, err = unix.Mmap(-1, 0, n+alignment, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, fmt.Errorf("mmap of %d bytes: %w", n+alignment, err)
+	}
+	base := uintptr(unsafe.Pointer(&m.reserved[0]))
+	at := int(-base & (alignment - 1))
+	m.data = m.reserved[at : at+n : at+n]
+	_, err = unix.MmapPtr(fd, 0, unsafe.Pointer(&m.data[0]), uintptr(n),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE|flags)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("mmap of %d bytes: %w", n, err), m.Close())
+	}
+	// A huge page would be copied whole for a byte that is written.
+	if err := unix.Madvise(m.data, unix.MADV_NOHUGEPAGE); err != nil && !errors.Is(err, unix.EINVAL) { // a kernel without any
+		return nil, errors.Join(fmt.Errorf("madvise: %w", err), m.Close())
+	}
+	return m, nil
+}
+
+// Bytes returns the memory. It stays where it is until Close.
+func (m *Memory) Bytes() []byte { return m.data }
+
+// Reset makes the memory as the image again. After an error it is in no known state,
+// and must be closed.
+func (m *Memory) Reset() error {
+	switch {
+	case m.image == nil:
+		return ErrUnsupported
+	case len(m.data) == 0:
+		return nil
+	case m.image.method == Drop:
+		return m.drop()
+	}
+	n, err := m.find()
+	if err != nil {
+		return err
+	}
+	if n > MaxCopied {
+		return m.drop()
+	}
+	for _, r := range m.pages.found() {
+		copy(m.data[r.start:r.end], m.image.view[r.start:r.end])
+	}
+	return nil
+}
+
+// drop lets go of all pages that were written.
+func (m *Memory) drop() error {
+	if err := unix.Madvise(m.data, unix.MADV_DONTNEED); err != nil {
+		return fmt.Errorf("madvise: %w", err)
+	}
+	return nil
+}
+
+// Close gives the memory back to the system: nothing may use its bytes any more.
+// Idempotent.
+func (m *Memory) Close() error {
+	if m.reserved == nil {
+		return nil
+	}
+	reserved := m.reserved
+	m.reserved, m.data = nil, nil
+	return unix.Munmap(reserved)
+}

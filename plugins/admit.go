@@ -62,9 +62,16 @@ func (p *Plugin) write(m *module.Module) ([]byte, error) {
 	caps := module.DefaultCaps()
 	metered, err := meter.Instrument(m, meter.Config{
 		Stack: p.granted.stack, MemoryPages: uint32(p.memoryLimit / pageSize), TableEntries: uint32(caps.TableEntries),
+		Resettable: p.resettable(),
 	})
 	if err != nil {
 		return nil, p.refuse("%v", err)
+	}
+	if p.resettable() {
+		p.segments, p.numGlobals = segmentsOf(m), len(m.Globals)
+		for i := range m.Memories {
+			p.firstPages, p.memoryPages = m.Memories[i].Min, metered.Memories[i].Min
+		}
 	}
 	wasm := metered.Encode()
 	if _, err := module.Decode(wasm, meter.Caps(caps)); err != nil {

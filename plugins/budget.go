@@ -82,9 +82,6 @@ func (b *budget) bind(mod api.Module) {
 // grant begins a call with an allowance.
 func (b *budget) grant(a allowance) {
 	b.allowance, b.since, b.left = a, time.Time{}, a.fuel
-	if b.fuelGlobal == nil {
-		return // the guest begins with no fuel and comes for its first slice
-	}
 	b.left -= a.slice
 	b.fuelGlobal.Set(uint64(a.slice))
 	b.stackGlobal.Set(uint64(a.stack))
@@ -140,11 +137,8 @@ func (b *budget) outOfStack() *fault {
 }
 
 // hostMeter is the function that guests call when something has run out.
-func hostMeter(ctx context.Context, mod api.Module, stack []uint64) {
+func hostMeter(ctx context.Context, _ api.Module, stack []uint64) {
 	b := &ctx.(*guestCall).budget
-	if b.fuelGlobal == nil { // a start function
-		b.bind(mod)
-	}
 	if meter.Reason(uint32(stack[0])) == meter.OutOfStack {
 		panic(b.outOfStack())
 	}

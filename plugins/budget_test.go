@@ -43,8 +43,8 @@ func TestNoGuestRunsForEver(t *testing.T) {
 					!errors.Is(err, tt.err) || !strings.HasPrefix(err.Error(), text) {
 					t.Fatalf("error is\n%v\nwant\n%s", err, text)
 				}
-				if p.Live() != 0 {
-					t.Error("the instance was kept")
+				if p.Live() != 1 {
+					t.Error("the instance was not put back")
 				}
 				mustHandle(t, p, abi.CallbackJoin, "")
 			}
@@ -126,7 +126,7 @@ func TestGrowthEnds(t *testing.T) {
 func TestBudgetOfInitialisation(t *testing.T) {
 	for name, want := range map[string]string{
 		"fuel_initialize": "_initialize failed: fuel: over its fuel of 20000000 (100 times plugin.fuel), in spin",
-		"fuel_start":      "module cannot be instantiated: fuel: over its fuel of 20000000 (100 times plugin.fuel), in spin",
+		"fuel_start":      "start function failed: fuel: over its fuel of 20000000 (100 times plugin.fuel), in spin",
 	} {
 		_, err := plugins.Load(context.Background(), fault(t, name), plugins.Config{Fuel: 200_000})
 		if want = "plugin unnamed: " + want; !errors.Is(err, plugins.ErrFuel) || err.Error() != want {

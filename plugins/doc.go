@@ -9,10 +9,11 @@
 //	                   └─ pool of instances: idle | running | not made yet
 //
 // A call takes an instance, encodes the request straight into the memory of
-// the guest, calls one export, copies the response out and checks it, and puts
-// the instance back. That path does not allocate. Whatever goes wrong in it
-// costs this one callback and this one instance, which is closed; the next
-// caller makes another. Nothing that a guest does reaches another plugin: each
+// the guest, calls one export, copies the response out and checks it, makes the
+// instance what it was after its initialisation (package image; see [Isolation]),
+// and puts it back. That path does not allocate. Whatever goes wrong in it
+// costs this one callback; an instance that cannot be put back is closed, and the
+// next caller makes another. Nothing that a guest does reaches another plugin: each
 // has a wazero runtime of its own, with no imports but those of SPEC.md
 // section 6.
 //

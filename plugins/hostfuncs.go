@@ -34,9 +34,6 @@ type hostFunc struct {
 // call adapts the function to wazero.
 func (f *hostFunc) call(ctx context.Context, mod api.Module, stack []uint64) {
 	c := ctx.(*guestCall)
-	if c.budget.fuelGlobal == nil { // a start function
-		c.budget.bind(mod)
-	}
 	c.budget.burn(burnCall)
 	f.run(c, mod.Memory(), stack)
 }

@@ -2,13 +2,17 @@ package plugins
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/plugins/image"
+	"github.com/aviary-host/aviary/plugins/meter"
 )
 
 // instance is one running copy of a module. It is used by one goroutine at a
@@ -25,35 +29,68 @@ type instance struct {
 
 	bufPtr, bufCap uint32 // request buffer, in the guest's memory
 
+	// Of instances that can be put back: what mem reads and writes, and the globals that
+	// a callback may change.
+	memory  *image.Memory
+	globals []counter
+
 	stack   [2]uint64   // parameters and result of a call
 	call    guestCall   // what host functions see of it
 	request abi.Request // see withSettings; empty between calls
 }
 
-// newInstance makes an instance and initialises it as SPEC.md sections 2.1 and
-// 2.2 say. The error is a *LoadError.
+// newInstance makes an instance: from the picture if there is one, else as SPEC.md
+// sections 2.1 and 2.2 say. The error is a *LoadError.
 func (p *Plugin) newInstance() (*instance, error) {
 	in := &instance{plugin: p}
 	in.call = guestCall{Context: context.Background(), plugin: p, log: guestLog{logger: p.logger}}
-	// No name, so that any number of instances can exist side by side; no start
-	// functions, since wazero's default is _start, which is never called.
-	in.call.budget.grant(p.initial)
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
-	mod, err := p.runtime.InstantiateModule(&in.call, p.compiled, config)
-	if err != nil {
-		in.call.log.end()
-		return nil, in.loadError("module cannot be instantiated", err)
+	if err := in.instantiate(); err != nil {
+		return nil, err
 	}
-	in.mod, in.mem = mod, mod.ExportedMemory(abi.ExportMemory)
-	in.call.budget.bind(mod)
 	p.live.Add(1)
-	err = in.initialise()
-	in.call.log.end()
+	var err error
+	if p.picture != nil {
+		in.adopt()
+	} else {
+		err = in.initialise()
+		in.call.log.end()
+	}
 	if err != nil {
 		return nil, in.abandon(err)
 	}
 	in.call.ready = true
 	return in, nil
+}
+
+// instantiate has wazero make the module. No code of the guest's runs.
+func (in *instance) instantiate() error {
+	p := in.plugin
+	ctx := context.Background()
+	var memory fixedMemory
+	if p.resettable() {
+		var err error
+		if memory.memory, err = p.newMemory(); err != nil {
+			return p.refuseFor("no memory for an instance", err)
+		}
+		in.memory = memory.memory
+		ctx = memory.allocator(ctx)
+	}
+	// No name, so that any number of instances can exist side by side; no start
+	// functions, since wazero's default is _start, which is never called.
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	mod, err := p.runtime.InstantiateModule(ctx, p.compiled, config)
+	if err != nil {
+		if in.memory != nil {
+			err = errors.Join(err, in.memory.Close())
+		}
+		return in.loadError("module cannot be instantiated", err)
+	}
+	in.mod, in.mem = mod, mod.ExportedMemory(abi.ExportMemory)
+	in.call.budget.bind(mod)
+	if p.resettable() {
+		in.globals = changing(mod, p.numGlobals)
+	}
+	return nil
 }
 
 // abandon closes an instance that could not be made, and returns why.
@@ -66,6 +103,15 @@ func (in *instance) abandon(why error) error {
 
 // initialise runs the exports that come before any callback.
 func (in *instance) initialise() error {
+	in.call.budget.grant(in.plugin.initial)
+	if err := in.fill(); err != nil {
+		return err
+	}
+	if _, ok := in.plugin.exports[meter.StartExport]; ok {
+		if _, err := in.callOnce(meter.StartExport, 0); err != nil {
+			return in.loadError("start function failed", err)
+		}
+	}
 	if _, ok := in.plugin.exports[abi.ExportInit]; ok {
 		if _, err := in.callOnce(abi.ExportInit, 0); err != nil {
 			return in.loadError("_initialize failed", err)
@@ -135,16 +181,32 @@ func (in *instance) arm(req *abi.Request) {
 	in.call.budget.grant(in.plugin.granted)
 }
 
-// settle clears up after a callback, directly behind it, and tells whether the
-// instance may serve another. After an error it may not: memory and globals of
-// a guest that was stopped midway mean nothing. Whatever a callback must not
-// leave behind, such as changed memory, is put back here.
-func (in *instance) settle(err error) (reusable bool) {
+// settle clears up after a callback, directly behind it, and tells whether the instance
+// may serve another. Whatever a callback must not leave behind is put back here, so that
+// nothing of it waits for the next one.
+func (in *instance) settle(c abi.Callback, err error) (reusable bool) {
 	in.call.log.end()
 	if in.request.Config != nil {
 		in.request = abi.Request{} // lets go of the caller's bytes
 	}
-	return err == nil
+	switch keeps := in.plugin.isolation == IsolateInstance; {
+	case err == nil && keeps:
+		return true
+	case in.plugin.picture == nil:
+		return false // memory and globals of a guest that was stopped midway mean nothing
+	case isAny(err, ErrFuel, ErrDeadline, ErrStack):
+		in.funcs[c] = nil // its call stack may have grown far, and it would keep that
+	}
+	if err := in.reset(); err != nil {
+		in.plugin.logger.Error("an instance is thrown away", "code", "RESET_FAILED", "err", err)
+		return false
+	}
+	return true
+}
+
+// isAny tells whether err is one of the targets, nil being none.
+func isAny(err error, targets ...error) bool {
+	return err != nil && slices.ContainsFunc(targets, func(t error) bool { return errors.Is(err, t) })
 }
 
 // withSettings returns req, with the plugin's settings where SPEC.md section

@@ -20,6 +20,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/plugins/image"
 )
 
 const (
@@ -65,6 +66,12 @@ type Config struct {
 	// estimate of their frames; 0 means 1 MiB. At most MaxStack.
 	Stack uint32
 
+	// Isolation says what a callback may find of those before it; 0 means IsolateCall.
+	Isolation Isolation
+
+	// Reset is how instances are put back; 0 means the best way that works here.
+	Reset image.Method
+
 	// Limits bounds the responses; a field that is 0 means its default.
 	Limits abi.Limits
 
@@ -102,6 +109,16 @@ type Plugin struct {
 	presence    func(dst []byte, topic string) []byte
 	logger      *slog.Logger
 
+	isolation Isolation
+	whyNot    string   // instances cannot be put back; empty if they can
+	picture   *picture // of an instance; nil until the first was made, or if they cannot be put back
+	resets    atomic.Uint64
+
+	// Of modules whose instances can be put back.
+	memoryPages, firstPages uint32    // of the engine's memory; of the guest's at first
+	numGlobals              int       // that the module defines
+	segments                []segment // nil once they are in the picture
+
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	exports  map[string]api.FunctionDefinition
@@ -126,7 +143,7 @@ func Load(ctx context.Context, wasm []byte, cfg Config) (*Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.start(ctx, wasm); err != nil {
+	if err := p.start(ctx, wasm, &cfg); err != nil {
 		if closeErr := p.Close(); closeErr != nil {
 			p.logger.Warn("closing a refused plugin failed", "error", closeErr)
 		}
@@ -165,7 +182,7 @@ func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
 		limits: withDefaults(cfg.Limits), memoryLimit: uint64(cfg.MemoryPages) * pageSize,
 		rawSettings: append([]byte(nil), cfg.Settings...), presence: cfg.Presence,
 		logger: cfg.Logger.With("plugin", cfg.Name, "src", "guest"),
-		pool:   newPool(cfg.Instances),
+		pool:   newPool(cfg.Instances), isolation: cfg.Isolation,
 	}
 	p.granted, p.initial = allowances(&cfg)
 	err := json.Unmarshal(p.rawSettings, &p.settings)
@@ -193,9 +210,12 @@ func withDefaults(l abi.Limits) abi.Limits {
 }
 
 // start compiles and checks the module and makes the first instance.
-func (p *Plugin) start(ctx context.Context, wasm []byte) error {
+func (p *Plugin) start(ctx context.Context, wasm []byte, cfg *Config) error {
 	m, err := p.read(wasm)
 	if err != nil {
+		return err
+	}
+	if err = p.checkReset(m, cfg); err != nil {
 		return err
 	}
 	metered, err := p.write(m)
@@ -222,11 +242,28 @@ func (p *Plugin) start(ctx context.Context, wasm []byte) error {
 		return err
 	}
 	defer func() { p.pool.put(l) }()
-	if l.in, err = p.newInstance(); err != nil {
-		return err
+	l.in, err = p.firstInstance(cfg.Reset)
+	return err
+}
+
+// firstInstance makes an instance by its initialisation, and of it the picture from
+// which all others are made.
+func (p *Plugin) firstInstance(method image.Method) (*instance, error) {
+	in, err := p.newInstance()
+	if err != nil {
+		return nil, err
 	}
-	p.accept(l.in.marker)
-	return nil
+	p.accept(in.marker)
+	if !p.resettable() {
+		return in, nil
+	}
+	if err := p.takePicture(in, method); err != nil {
+		return nil, in.abandon(err)
+	}
+	if err := in.close(); err != nil {
+		return nil, p.refuseFor("closing the first instance", err)
+	}
+	return p.newInstance()
 }
 
 // Name returns the plugin's name.
@@ -286,10 +323,10 @@ func (p *Plugin) serve(l lease, req *abi.Request, buf []byte, resp *abi.Response
 		if bug := recover(); bug != nil {
 			f := failure{kind: KindHost, message: oneLine(fmt.Sprint(bug)), stack: string(debug.Stack())}
 			err = p.callError(req.Callback, f, nil)
+			p.discard(&l)
 		}
 		if err != nil {
 			resp.Reset()
-			p.discard(&l)
 		}
 		p.pool.put(l)
 	}()
@@ -303,10 +340,11 @@ func (p *Plugin) serve(l lease, req *abi.Request, buf []byte, resp *abi.Response
 	if err == nil {
 		err = p.decode(req.Callback, out, resp)
 	}
-	if !l.in.settle(err) {
-		if err != nil {
-			err = l.in.describe(req.Callback, err)
-		}
+	reusable := l.in.settle(req.Callback, err)
+	if err != nil {
+		err = l.in.describe(req.Callback, err)
+	}
+	if !reusable {
 		p.discard(&l)
 	}
 	return out, err
@@ -372,6 +410,9 @@ func (p *Plugin) callError(c abi.Callback, f failure, err error) *CallError {
 func (p *Plugin) Close() error {
 	p.closing.Do(func() {
 		p.pool.drain(func(in *instance) { p.closeErr = errors.Join(p.closeErr, in.close()) })
+		if p.picture != nil {
+			p.closeErr = errors.Join(p.closeErr, p.picture.image.Close())
+		}
 		if p.runtime != nil {
 			p.closeErr = errors.Join(p.closeErr, p.runtime.Close(context.Background()))
 		}

@@ -3,6 +3,7 @@ package image
 import (
 	"errors"
 	"fmt"
+	"os"
 )
 
 // ErrUnsupported tells that this system has no images, or not by that method.
@@ -17,9 +18,10 @@ const (
 	Scan                  // asks the kernel for the written pages: PAGEMAP_SCAN, since Linux 6.7
 	Pagemap               // reads /proc/self/pagemap for them: any Linux with /proc
 	Drop                  // drops all pages, so that each is faulted in again: any Linux
+	None                  // does not: there are no images
 )
 
-// Methods lists all but Auto, in the order in which they are tried.
+// Methods lists those that put memories back, in the order in which they are tried.
 func Methods() []Method { return []Method{Scan, Pagemap, Drop} }
 
 // String returns the method as logs and configuration spell it.
@@ -33,6 +35,8 @@ func (m Method) String() string {
 		return "pagemap"
 	case Drop:
 		return "drop"
+	case None:
+		return "none"
 	}
 	return "method?"
 }
@@ -40,6 +44,16 @@ func (m Method) String() string {
 // MaxCopied is the most pages that a Memory keeps as copies of its own. A Reset that
 // finds more drops them all.
 const MaxCopied = 128
+
+// Check tells whether there can be images by a method: nil, or an error that wraps
+// [ErrUnsupported].
+func Check(method Method) error {
+	i, err := New(make([]byte, 8*os.Getpagesize()), method)
+	if err != nil {
+		return err
+	}
+	return i.Close()
+}
 
 // errSize refuses a memory that no mapping could have.
 func errSize(n, page int) error {

@@ -69,7 +69,11 @@ func (i *Image) write(memory []byte) error {
 // choose finds the method to use, or tries the one that is asked for.
 func (i *Image) choose(method Method) error {
 	candidates := Methods()
-	if method != Auto {
+	switch method {
+	case Auto:
+	case None:
+		return errors.New("none are wanted")
+	default:
 		candidates = []Method{method}
 	}
 	var all error
@@ -85,7 +89,7 @@ func (i *Image) choose(method Method) error {
 
 // try makes m the method, if a memory that was written is put back by it.
 func (i *Image) try(m Method) error {
-	if m == Auto || m > Drop {
+	if m > Drop {
 		return errors.New("no such method")
 	}
 	i.method = m

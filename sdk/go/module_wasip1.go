@@ -21,6 +21,7 @@ func exportMarker() uint64 {
 	if problem := guest.undeclared(); problem != "" {
 		importPanic(problem, "", 0)
 	}
+	guest.warmUp()
 	return uint64(guest.marker())
 }
 

@@ -199,12 +199,18 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) 
 		Name: p.Name, Instances: p.Instances, Settings: settings,
 		MemoryPages: uint32((int64(p.Memory) + pageSize - 1) / pageSize),
 		Fuel:        uint64(p.Fuel), Deadline: p.Deadline.Duration, Stack: uint32(p.Stack),
-		Presence: a.presences, Logger: a.log,
+		Isolation: p.Isolation.Isolation, Presence: a.presences, Logger: a.log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	a.log.Info("plugin loaded", "plugin", p.Name, "sha", loaded.Hash()[:12], "bytes", len(wasm), "ms", time.Since(began).Milliseconds())
+	reset, whyNot := loaded.Reset()
+	a.log.Info("plugin loaded", "plugin", p.Name, "sha", loaded.Hash()[:12], "bytes", len(wasm), "ms", time.Since(began).Milliseconds(),
+		"isolation", p.Isolation.String(), "reset", reset)
+	if whyNot != "" && p.Isolation.Isolation != plugins.IsolateInstance {
+		a.log.Warn(fmt.Sprintf("every callback of plugin %s gets an instance of its own, which is slow: %s (plugin.isolation = %q keeps them)",
+			p.Name, whyNot, plugins.IsolateInstance), "code", "NOT_RESETTABLE", "plugin", p.Name)
+	}
 	return loaded, nil
 }
 

@@ -80,6 +80,7 @@ type Plugin struct {
 	Fuel      int64          `toml:"fuel"`      // of a callback, in instructions; default 10 000 000
 	Deadline  Duration       `toml:"deadline"`  // of a callback; default 50ms
 	Stack     Size           `toml:"stack"`     // of a callback; default 1MiB
+	Isolation Isolation      `toml:"isolation"` // call (default), reset or instance
 	Settings  map[string]any `toml:"settings"`  // what the module sees as its config
 
 	// Wasm is the module itself, in place of Path. Not in the file.
@@ -127,6 +128,20 @@ type Topics []string
 // UnmarshalText is called for what is not a list, and refuses it.
 func (*Topics) UnmarshalText(text []byte) error {
 	return unstable.NewParserError(text, "topics must be a list: [%q]", text)
+}
+
+// Isolation is a plugins.Isolation written as its name.
+type Isolation struct{ plugins.Isolation }
+
+// UnmarshalText reads the name.
+func (i *Isolation) UnmarshalText(text []byte) error {
+	for _, known := range plugins.Isolations() {
+		if string(text) == known.String() {
+			i.Isolation = known
+			return nil
+		}
+	}
+	return unstable.NewParserError(text, "isolation: %q is none of %v", text, plugins.Isolations())
 }
 
 // Duration is a time.Duration written as "60s". It is a struct because the TOML

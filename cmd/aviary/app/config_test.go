@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aviary-host/aviary/plugins"
 )
 
 const full = `
@@ -24,6 +26,7 @@ memory = "32MiB"
 fuel = 5000000
 deadline = "20ms"
 stack = "512KiB"
+isolation = "reset"
 [plugin.settings]
 greeting = "hi"
 [[mount]]
@@ -66,7 +69,7 @@ func TestLoadReadsEveryKey(t *testing.T) {
 		t.Errorf("ports: %+v %+v", cfg.HTTP, cfg.Internal)
 	case p.Name != "chat", p.Path != filepath.Join(filepath.Dir(path), "guest/chat.wasm"), len(p.Topics) != 2,
 		p.Instances != 3, p.Memory != 32<<20, p.Fuel != 5_000_000, p.Deadline.Duration != 20*time.Millisecond,
-		p.Stack != 512<<10, p.Settings["greeting"] != "hi":
+		p.Stack != 512<<10, p.Isolation.Isolation != plugins.IsolateReset, p.Settings["greeting"] != "hi":
 		t.Errorf("plugin: %+v", p)
 	case m.Path != "/socket", m.Connect != "chat", m.MaxChannels != 7, m.IdleTimeout.Duration != 300*time.Millisecond,
 		m.MaxFrame != 1000, m.QueueBytes != 2_000_000, len(m.Subprotocols) != 1:
@@ -104,6 +107,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"plugin twice", "[[plugin]]\nname=\"x\"\npath=\"x\"\ntopics=[\"t\"]\n[[plugin]]\nname=\"x\"\npath=\"y\"\n", `plugin "x" is declared twice`},
 		{"plugin with negative instances", "[[plugin]]\nname=\"x\"\npath=\"x\"\ntopics=[\"t\"]\ninstances=-1\n", "instances = -1 is negative"},
 		{"plugin with 5 GiB", "[[plugin]]\nname=\"x\"\npath=\"x\"\ntopics=[\"t\"]\nmemory=\"5GiB\"\n", "is over 4GiB"},
+		{"unknown isolation", "[[plugin]]\nisolation = \"none\"\n", `line 2: isolation: "none" is none of [call reset instance]`},
+		{"isolation as a boolean", "[[plugin]]\nisolation = true\n", `line 2: isolation: "true" is none of [call reset instance]`},
 		{"zero drain interval", "[drain]\ninterval = \"0s\"\n", "line 2: interval: 0s would mean the default"},
 		{"short drain interval", "[drain]\ninterval = \"2us\"\n", "drain.interval: 2µs is under 1ms"},
 		{"negative drain batch", "[drain]\nbatch = -1\n", "drain.batch = -1 is negative"},

@@ -2,8 +2,66 @@ package plugins
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/aviary-host/aviary/abi"
 )
+
+// endless is a counter that never runs out.
+type endless struct{}
+
+func (endless) Get() uint64 { return 1 << 40 }
+func (endless) Set(uint64)  {}
+
+// LoadPlain loads a module without its meters, with one instance that is never put back:
+// what a benchmark compares with.
+func LoadPlain(wasm []byte) (*Plugin, error) {
+	ctx := context.Background()
+	p, err := newPlugin(wasm, Config{Instances: 1, Isolation: IsolateInstance})
+	if err != nil {
+		return nil, err
+	}
+	m, err := p.read(wasm)
+	if err != nil {
+		return nil, err
+	}
+	p.whyNot = "it is plain"
+	p.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2))
+	if p.compiled, err = p.runtime.CompileModule(ctx, m.Encode()); err != nil {
+		return nil, err
+	}
+	if err := p.admit(m); err != nil {
+		return nil, err
+	}
+	if err := p.offerImports(ctx); err != nil {
+		return nil, err
+	}
+	in := &instance{plugin: p}
+	in.call = guestCall{Context: ctx, plugin: p, log: guestLog{logger: p.logger}}
+	in.call.budget.fuelGlobal, in.call.budget.stackGlobal = endless{}, endless{}
+	mod, err := p.runtime.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		return nil, err
+	}
+	in.mod, in.mem = mod, mod.ExportedMemory(abi.ExportMemory)
+	p.live.Add(1)
+	if err := in.initialise(); err != nil {
+		return nil, err
+	}
+	in.call.ready = true
+	p.accept(in.marker)
+	l, err := p.pool.take()
+	if err != nil {
+		return nil, err
+	}
+	l.in = in
+	p.pool.put(l)
+	return p, nil
+}
 
 // Differs tells how the idle instances of a plugin differ from its picture, "" if they
 // do not.

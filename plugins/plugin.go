@@ -72,6 +72,9 @@ type Config struct {
 	// Reset is how instances are put back; 0 means the best way that works here.
 	Reset image.Method
 
+	// Cache keeps compiled modules between starts; nil for none.
+	Cache *CacheDir
+
 	// Limits bounds the responses; a field that is 0 means its default.
 	Limits abi.Limits
 
@@ -120,6 +123,7 @@ type Plugin struct {
 	segments                []segment // nil once they are in the picture
 
 	runtime  wazero.Runtime
+	cache    wazero.CompilationCache // nil without one
 	compiled wazero.CompiledModule
 	exports  map[string]api.FunctionDefinition
 	marker   abi.Marker             // of the first instance
@@ -226,6 +230,9 @@ func (p *Plugin) start(ctx context.Context, wasm []byte, cfg *Config) error {
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithMemoryLimitPages(uint32(p.memoryLimit / pageSize)).
 		WithDebugInfoEnabled(false) // DWARF: the function names of the name section stay
+	if config, p.cache, err = cfg.Cache.attach(config); err != nil {
+		return p.refuseFor("compiled modules cannot be cached", err)
+	}
 	ctx = experimental.WithCompilationWorkers(ctx, compileWorkers)
 	p.runtime = wazero.NewRuntimeWithConfig(ctx, config)
 	if p.compiled, err = p.runtime.CompileModule(ctx, metered); err != nil {
@@ -415,6 +422,9 @@ func (p *Plugin) Close() error {
 		}
 		if p.runtime != nil {
 			p.closeErr = errors.Join(p.closeErr, p.runtime.Close(context.Background()))
+		}
+		if p.cache != nil {
+			p.closeErr = errors.Join(p.closeErr, p.cache.Close(context.Background()))
 		}
 		if p.closeErr != nil {
 			p.closeErr = fmt.Errorf("plugin %s: close: %w", p.name, p.closeErr)

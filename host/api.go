@@ -161,6 +161,7 @@ type Info struct {
 	Topics       int   `json:"topics"`        // with subscribers on this node now
 	FramesIn     int64 `json:"frames_in"`     // messages from clients, ever
 	Crashes      int64 `json:"crashes"`       // failed callbacks, ever
+	Denied       int64 `json:"denied"`        // of those, for want of a capability, ever
 	SlowClients  int64 `json:"slow_clients"`  // cut off because they did not read, ever
 	InfosDropped int64 `json:"infos_dropped"` // handle_info messages with no room, ever
 
@@ -181,6 +182,7 @@ func (s *Server) Info() Info {
 		Topics:       s.pubsub.Topics(),
 		FramesIn:     s.stats.framesIn.Load(),
 		Crashes:      s.stats.crashes.Load(),
+		Denied:       s.stats.denied.Load(),
 		SlowClients:  s.stats.slowClients.Load(),
 		InfosDropped: s.stats.infosDropped.Load(),
 

@@ -23,6 +23,8 @@ type Channel struct {
 	// Constant.
 	socket    *Socket
 	handler   Handler
+	caps      *Capabilities // of the handler
+	own       capabilitySet // of them, those that count on topic
 	topic     string
 	topicJSON []byte // as the client spelled it
 	joinRef   []byte // in replies and pushes to the client
@@ -55,7 +57,7 @@ type Channel struct {
 
 func newChannel(s *Socket, rt *route, m *wire.Message) *Channel {
 	c := &Channel{
-		socket: s, handler: rt.handler,
+		socket: s, handler: rt.handler, caps: rt.caps, own: rt.caps.on(string(m.Topic)),
 		topic:     string(m.Topic),
 		topicJSON: bytes.Clone(m.TopicJSON),
 		joinRef:   bytes.Clone(m.JoinRef),

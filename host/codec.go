@@ -66,6 +66,7 @@ type Fanout struct {
 	event   string
 	payload []byte // JSON object, or raw bytes if binary
 	binary  bool
+	spares  bool // sockets whose id topic this is, whatever the event
 
 	v1, v2 encoding
 }

@@ -33,6 +33,9 @@ func (c *Channel) checkOutput(r *abi.Response) error {
 	if err := checkAnswer(r, c.socket.codec); err != nil {
 		return err
 	}
+	if err := c.actor().check(r.Effects); err != nil {
+		return err
+	}
 	timers, subs, events, tracks := c.timers.len(), len(c.subs), c.intercepted(), 0
 	for i := range r.Effects {
 		switch e := &r.Effects[i]; {
@@ -66,10 +69,15 @@ func checkAnswer(r *abi.Response, to codec) error {
 	for i := range r.Effects {
 		e := &r.Effects[i]
 		if problem := checkEffect(e, to); problem != "" {
-			return &OutputError{fmt.Sprintf("effects[%d] %s%s:", i, e.Kind, named(e.Event)), problem}
+			return &OutputError{effectName(i, e), problem}
 		}
 	}
 	return nil
+}
+
+// effectName is how errors call effect number i.
+func effectName(i int, e *abi.Effect) string {
+	return fmt.Sprintf("effects[%d] %s%s:", i, e.Kind, named(e.Event))
 }
 
 // named tells an effect from its like by the event that it is about.
@@ -198,7 +206,7 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 		case abi.EffectPush:
 			c.sendEvent(string(e.Event), e.Payload, e.Binary)
 		case abi.EffectBroadcast, abi.EffectBroadcastFrom:
-			c.socket.srv.broadcast(c, c.topicOf(e), e)
+			c.socket.srv.broadcast(c, c.caps, c.topicOf(e), e)
 		case abi.EffectSendInfo:
 			c.sendInfo(e)
 		case abi.EffectSendAfter:
@@ -251,11 +259,12 @@ func (c *Channel) topicOf(e *abi.Effect) string {
 	return string(e.Topic)
 }
 
-// broadcast sends an effect's event to topic, from a channel or from nobody.
-func (s *Server) broadcast(from *Channel, topic string, e *abi.Effect) {
+// broadcast sends an effect's event to topic, from a channel or from nobody, for
+// a handler that has caps.
+func (s *Server) broadcast(from *Channel, caps *Capabilities, topic string, e *abi.Effect) {
 	// The fan-out outlives the callback's buffers, so it gets its own bytes.
 	f := newFanout(topic, string(e.Event), ownPayload(e))
-	f.binary = e.Binary
+	f.binary, f.spares = e.Binary, caps.spares(topic, e.Event)
 	except := e.Kind == abi.EffectBroadcastFrom
 	switch {
 	case except && e.Local:

@@ -75,6 +75,8 @@ type Mount struct {
 	Connect Handler
 	// ConnectPlugin names it in logs.
 	ConnectPlugin string
+	// ConnectCapabilities is what it may do; nil means everything.
+	ConnectCapabilities *Capabilities
 
 	MaxChannels  int           // channels of one socket, and of those that are ending as many again, 32 at least; 0 means 100
 	IdleTimeout  time.Duration // of a silent client, then it is closed with 1002; 0 means 60 s

@@ -62,12 +62,14 @@ func (s *Server) connect(v *visitor) (*connected, *refusal) {
 	if err == nil {
 		err = checkConnect(resp)
 	}
+	if err == nil {
+		err = m.connecting(c.socketID).check(resp.Effects)
+	}
 	if err != nil {
-		s.stats.crashes.Add(1)
-		log.Error("callback failed", "code", "CALLBACK_FAILED", "callback", abi.CallbackConnect.String(), "err", err)
+		s.callbackFailed(log, abi.CallbackConnect, err)
 		return nil, &refusal{fasthttp.StatusInternalServerError, ""}
 	}
-	s.applyConnect(resp, log)
+	s.applyConnect(resp, m.ConnectCapabilities, log)
 	if resp.Result == abi.ResultReplyError {
 		return nil, &refusal{cmp.Or(int(resp.Number), fasthttp.StatusForbidden), string(resp.Payload)}
 	}
@@ -88,12 +90,12 @@ func checkConnect(r *abi.Response) error {
 }
 
 // applyConnect makes the effects happen that are allowed without a channel.
-func (s *Server) applyConnect(r *abi.Response, log *slog.Logger) {
+func (s *Server) applyConnect(r *abi.Response, caps *Capabilities, log *slog.Logger) {
 	for i := range r.Effects {
 		e := &r.Effects[i]
 		switch e.Kind {
 		case abi.EffectBroadcast:
-			s.broadcast(nil, string(e.Topic), e)
+			s.broadcast(nil, caps, string(e.Topic), e)
 		case abi.EffectSendInfo:
 			s.sendInfo(string(e.Key), string(e.Topic), e)
 		case abi.EffectDisconnect:

@@ -34,7 +34,11 @@ func (echoes) Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, 
 // joinedSocket is a socket on a connection to nowhere that has joined t.
 func joinedSocket(tb testing.TB) *webSocket {
 	tb.Helper()
-	s, err := New(Config{Routes: []Route{{Pattern: "*", Handler: echoes{}}}, Mounts: []Mount{{Path: "/socket", Limits: &Limits{}}}})
+	caps, err := Grants{Serve: []string{"*"}, Broadcast: []string{"room:*"}}.Compile()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s, err := New(Config{Routes: []Route{{Pattern: "*", Handler: echoes{}, Capabilities: caps}}, Mounts: []Mount{{Path: "/socket", Limits: &Limits{}}}})
 	if err != nil {
 		tb.Fatal(err)
 	}

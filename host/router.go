@@ -75,27 +75,59 @@ func compilePattern(text string) (pattern, error) {
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
-func (p *pattern) matches(topic string) bool {
+func (p *pattern) matches(topic string) bool { return fits(p, topic) }
+
+// fits is matches for topics that are bytes as well. It does not allocate:
+// bytes are turned into a string only to be compared.
+func fits[T string | []byte](p *pattern, topic T) bool {
 	switch p.kind {
 	case patternPrefix:
-		return strings.HasPrefix(topic, p.prefix)
+		return len(topic) >= len(p.prefix) && string(topic[:len(p.prefix)]) == p.prefix
 	case patternSegments:
-		return matchSegments(p.segments, topic)
+		return fitsSegments(p.segments, topic)
 	default:
-		return topic == p.text
+		return string(topic) == p.text
 	}
 }
 
-func matchSegments(want []string, topic string) bool {
+func fitsSegments[T string | []byte](want []string, topic T) bool {
 	for i, w := range want {
-		segment, rest, more := strings.Cut(topic, ":")
-		if w != "*" && w != segment {
+		end := 0
+		for end < len(topic) && topic[end] != ':' {
+			end++
+		}
+		if w != "*" && w != string(topic[:end]) {
 			return false
 		}
-		if more != (i < len(want)-1) {
+		last := i == len(want)-1
+		if last != (end == len(topic)) {
 			return false
 		}
-		topic = rest
+		if !last {
+			topic = topic[end+1:]
+		}
+	}
+	return true
+}
+
+// within tells whether every topic that p matches is matched by q. What a
+// pattern leaves open may be a text that no other pattern spells out, so that
+// a pattern is within several together only if it is within one of them.
+func (p *pattern) within(q *pattern) bool {
+	switch {
+	case p.kind == patternExact:
+		return q.matches(p.text)
+	case q.kind == patternPrefix:
+		// What all topics of p begin with is the text before its first *.
+		fixed, _, _ := strings.Cut(p.text, "*")
+		return strings.HasPrefix(fixed, q.prefix)
+	case p.kind != patternSegments || q.kind != patternSegments || len(p.segments) != len(q.segments):
+		return false
+	}
+	for i, segment := range q.segments {
+		if segment != "*" && segment != p.segments[i] {
+			return false
+		}
 	}
 	return true
 }
@@ -106,12 +138,18 @@ type Route struct {
 	Pattern string
 	Plugin  string // name of the handler in logs
 	Handler Handler
+
+	// Capabilities is what the handler may do in these channels; nil means
+	// everything, which is for handlers in Go. The pattern has to be within what it
+	// may serve.
+	Capabilities *Capabilities
 }
 
 type route struct {
 	pattern
 	plugin  string
 	handler Handler
+	caps    *Capabilities
 }
 
 // router holds the routes in the order of their declaration. It is never
@@ -128,9 +166,12 @@ func (rt router) with(r Route) (router, error) {
 			return nil, fmt.Errorf("%w: %q", ErrPatternRegistered, r.Pattern)
 		}
 	}
+	if err := r.Capabilities.CheckServe(r.Pattern); err != nil {
+		return nil, fmt.Errorf("%w: %w", errConfig, err)
+	}
 	longer := make(router, len(rt), len(rt)+1)
 	copy(longer, rt)
-	return append(longer, route{pattern: p, plugin: r.Plugin, handler: r.Handler}), nil
+	return append(longer, route{pattern: p, plugin: r.Plugin, handler: r.Handler, caps: r.Capabilities}), nil
 }
 
 // match returns the first declared route that fits, nil if none does.

@@ -1,6 +1,9 @@
 package host
 
 import (
+	"errors"
+	"log/slog"
+
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/wire"
 )
@@ -150,12 +153,22 @@ func (c *Channel) crash(cb abi.Callback, err error, event ...[]byte) {
 
 // logFailure says which callback failed, on which event where there is one.
 func (c *Channel) logFailure(cb abi.Callback, err error, event ...[]byte) {
-	c.socket.srv.stats.crashes.Add(1)
 	log := c.log
 	for _, e := range event {
 		log = log.With("event", logText(e))
 	}
-	log.Error("callback failed", "code", "CALLBACK_FAILED", "callback", cb.String(), "err", err)
+	c.socket.srv.callbackFailed(log, cb, err)
+}
+
+// callbackFailed counts and logs a callback of which nothing has happened.
+func (s *Server) callbackFailed(log *slog.Logger, cb abi.Callback, err error) {
+	s.stats.crashes.Add(1)
+	code := "CALLBACK_FAILED"
+	if d := denial(nil); errors.As(err, &d) && d.Denied() {
+		s.stats.denied.Add(1)
+		code = "CAPABILITY_DENIED"
+	}
+	log.Error("callback failed", "code", code, "callback", cb.String(), "err", err)
 }
 
 // terminate runs the terminate callback. It cannot stop the end: its failure

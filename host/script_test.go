@@ -161,7 +161,8 @@ func start(t *testing.T, h host.Handler, mount host.Mount) *server {
 	return startConfig(t, h, host.Config{Mounts: []host.Mount{mount}})
 }
 
-// startConfig serves h for all topics; the first mount has to be /socket.
+// startConfig serves h for all topics, unless there are routes; the first mount
+// has to be /socket.
 func startConfig(t *testing.T, h host.Handler, cfg host.Config) *server {
 	t.Helper()
 	for i := range cfg.Mounts {
@@ -174,7 +175,9 @@ func startConfig(t *testing.T, h host.Handler, cfg host.Config) *server {
 		}
 	}
 	log := &logBuffer{}
-	cfg.Routes = []host.Route{{Pattern: "*", Plugin: "script", Handler: h}}
+	if cfg.Routes == nil {
+		cfg.Routes = []host.Route{{Pattern: "*", Plugin: "script", Handler: h}}
+	}
 	cfg.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s, err := host.New(cfg)
 	if err != nil {

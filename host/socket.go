@@ -286,7 +286,7 @@ func (s *Socket) endChannels() {
 // Deliver takes a broadcast on the socket's id topic, of which only the event
 // disconnect means something (phoenix socket.ex).
 func (s *Socket) Deliver(_ string, f *Fanout) {
-	if f.event == wire.EventDisconnect {
+	if f.event == wire.EventDisconnect && !f.spares {
 		s.close(ws.StatusGoingAway, "", abi.ReasonDisconnected)
 	}
 }

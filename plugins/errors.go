@@ -47,6 +47,7 @@ const (
 	KindFuel                        // the callback was over its fuel; Err wraps ErrFuel
 	KindDeadline                    // it took too long; Err wraps ErrDeadline
 	KindStack                       // its calls were nested too deeply; Err wraps ErrStack
+	KindDenied                      // it called an import for what it may not have; Err wraps what the Config says of that
 )
 
 // String returns the kind as errors and metrics spell it.
@@ -54,7 +55,7 @@ func (k Kind) String() string {
 	names := [...]string{
 		"error?", "trap", "panic", "exit", "bad_pointer", "bad_response",
 		"bad_alloc", "instantiate", "too_large", "no_callback", "host",
-		"fuel", "deadline", "stack",
+		"fuel", "deadline", "stack", "denied",
 	}
 	if int(k) < len(names) {
 		return names[k]
@@ -79,6 +80,9 @@ type CallError struct {
 func (e *CallError) Error() string {
 	return "plugin " + e.Plugin + ": " + e.Callback.String() + ": " + e.Kind.String() + ": " + e.Message
 }
+
+// Denied tells whether the callback failed for want of a capability.
+func (e *CallError) Denied() bool { return e.Kind == KindDenied }
 
 // Unwrap returns what is behind the failure, or nil.
 func (e *CallError) Unwrap() error { return e.Err }

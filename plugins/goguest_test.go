@@ -106,7 +106,7 @@ func TestStandardLibraryGoGuest(t *testing.T) {
 	}
 	logger, out := newLogger()
 	p := load(t, goGuest(t, "stdlib"), plugins.Config{
-		Instances: 1, Logger: logger, Settings: []byte(`{"s":1}`),
+		Instances: 1, Logger: logger, Settings: []byte(`{"s":1}`), Secrets: map[string]string{"k": "not sent"},
 		Fuel: 10_000_000_000, Deadline: time.Minute, // to sleep is to look at the clock for ever
 	})
 	if got := out.lines(); len(got) != 1 || got[0] != `level=INFO msg="init was here" plugin=chat src=guest callback=_initialize` {

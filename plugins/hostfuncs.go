@@ -89,6 +89,7 @@ func answer(room, data []byte) uint64 {
 func hostLog(c *guestCall, mem api.Memory, stack []uint64) {
 	text := view(mem, abi.ImportLog, stack[1], stack[2])
 	c.budget.burnBytes(len(text))
+	c.plugin.rights.checkLog()
 	c.log.line(slogLevel(abi.Level(uint32(stack[0]))), text)
 }
 
@@ -98,6 +99,7 @@ func hostPresenceList(c *guestCall, mem api.Memory, stack []uint64) {
 	}
 	topic := view(mem, "presence_list: topic", stack[0], stack[1])
 	room := view(mem, "presence_list: out", stack[2], stack[3])
+	c.plugin.rights.checkPresence(topic)
 	if c.plugin.presence == nil {
 		stack[0] = answer(room, []byte("{}"))
 		return
@@ -111,6 +113,9 @@ func hostConfig(c *guestCall, mem api.Memory, stack []uint64) {
 	key := view(mem, "config: key", stack[0], stack[1])
 	room := view(mem, "config: out", stack[2], stack[3])
 	value, ok := c.plugin.settings[string(key)]
+	if !ok {
+		value, ok = c.plugin.rights.secrets[string(key)]
+	}
 	if len(key) == 0 {
 		value, ok = c.plugin.rawSettings, true
 	}

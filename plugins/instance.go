@@ -43,7 +43,7 @@ type instance struct {
 // sections 2.1 and 2.2 say. The error is a *LoadError.
 func (p *Plugin) newInstance() (*instance, error) {
 	in := &instance{plugin: p}
-	in.call = guestCall{Context: context.Background(), plugin: p, log: guestLog{logger: p.logger}}
+	in.call = guestCall{Context: context.Background(), plugin: p, log: guestLog{logger: p.guestLogger()}}
 	if err := in.instantiate(); err != nil {
 		return nil, err
 	}

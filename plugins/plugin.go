@@ -87,6 +87,20 @@ type Config struct {
 	// called during callbacks, from any goroutine, and must not call the plugin.
 	Presence func(dst []byte, topic string) []byte
 
+	// PresenceDenied says why the guest may not read the presences of a topic, nil
+	// if it may; without it, it may read all. It is called as Presence is, and must
+	// not keep topic. LogDenied is why the guest may not log, nil if it may. An
+	// import that is denied ends the callback with KindDenied; what a guest that may
+	// not log writes to its standard output and error is not logged, but for what
+	// goes into errors.
+	PresenceDenied func(topic []byte) error
+	LogDenied      error
+
+	// Secrets are texts, UTF-8, that the config import gives as JSON strings to
+	// guests that ask for them by key. They are not sent with requests, and no key is
+	// one of Settings.
+	Secrets map[string]string
+
 	// Logger gets what the guests log, and what they write to their standard
 	// output and error, with the attributes plugin, src=guest and callback, and,
 	// where the request has them, topic, socket and event; nil means nobody does.
@@ -110,6 +124,7 @@ type Plugin struct {
 	settings    map[string]json.RawMessage
 	rawSettings []byte
 	presence    func(dst []byte, topic string) []byte
+	rights      rights
 	logger      *slog.Logger
 
 	isolation Isolation
@@ -196,7 +211,7 @@ func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
 	if err != nil {
 		return nil, p.refuseFor("settings are not a JSON object", err)
 	}
-	return p, nil
+	return p, p.grant(&cfg)
 }
 
 func withDefaults(l abi.Limits) abi.Limits {

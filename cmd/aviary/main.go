@@ -159,6 +159,10 @@ func (c *demoCmd) Run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
+	may, err := chatMay()
+	if err != nil {
+		return err
+	}
 	pages, err := chat.Pages()
 	if err != nil {
 		return err
@@ -166,7 +170,7 @@ func (c *demoCmd) Run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 	cfg := &app.Config{
 		HTTP:    app.HTTP{Addr: c.Addr},
 		Pages:   pages,
-		Plugins: []app.Plugin{{Name: "chat", Wasm: wasm, Topics: []string{"room:*"}}},
+		Plugins: []app.Plugin{{Name: "chat", Wasm: wasm, Topics: []string{"room:*"}, Capabilities: may}},
 		Mounts:  []app.Mount{{Path: "/socket", Connect: "chat"}},
 	}
 	err = job{cfg: cfg, drain: 5 * time.Second, ready: func(a *app.App) {
@@ -178,6 +182,15 @@ func (c *demoCmd) Run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 		return fmt.Errorf("%s is in use; try: aviary demo --addr 127.0.0.1:0", c.Addr)
 	}
 	return err
+}
+
+// chatMay reads the chat's manifest.
+func chatMay() (*app.Capabilities, error) {
+	text, err := chat.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	return app.ParseManifest(text)
 }
 
 const demoGreeting = `

@@ -44,6 +44,10 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"serve", "-c", filepath.Join(dir, "none.toml")}, exitConfig, "", "none.toml"},
 		{[]string{"serve", "-c", file("typo.toml", "[http]\nadr = \"x\"\n")}, exitConfig, "", "adr"},
 		{[]string{"serve", "-c", file("no-module.toml", "[[plugin]]\nname=\"x\"\npath=\"x.wasm\"\ntopics=[\"t\"]\n")}, exitPlugin, "", "x.wasm"},
+		{
+			[]string{"serve", "-c", file("wide.toml", "[[plugin]]\nname=\"x\"\npath=\"x.wasm\"\ntopics=[\"t\"]\nmanifest=\""+file("x.toml", "[capabilities]\nserve=[\"s\"]\n")+"\"\n")},
+			exitConfig, "", `topics "t" are not within serve = ["s"] (capability serve in x.toml)`,
+		},
 		{[]string{"demo", "--addr", "4100"}, exitUsage, "", "--addr 4100: it has to be host:port"},
 		{[]string{"demo", "--addr", taken}, exitFailure, "", taken + " is in use; try: aviary demo --addr 127.0.0.1:0"},
 		{[]string{"demo", "--addr", "256.0.0.1:1"}, exitFailure, "", "http.addr"},
@@ -55,6 +59,17 @@ func TestExitCodes(t *testing.T) {
 				t.Errorf("exit %d, want %d\nstdout: %s\nstderr: %s\nwant %q and %q", code, tt.code, &stdout, &stderr, tt.stdout, tt.stderr)
 			}
 		})
+	}
+}
+
+// TestChatMay: the demo has its manifest with it, and keeps to what it needs.
+func TestChatMay(t *testing.T) {
+	may, err := chatMay()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := may.String(), "serve room:*; broadcast room:*; presence room:*; log"; got != want {
+		t.Errorf("the chat may %s, want %s", got, want)
 	}
 }
 

@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +37,7 @@ type App struct {
 	internal  net.Listener
 	urls      []string
 	log       *slog.Logger
+	grants    map[string]*grant // by plugin
 
 	serving sync.WaitGroup
 	failed  chan error
@@ -58,6 +58,9 @@ func Start(ctx context.Context, cfg *Config, log *slog.Logger) (*App, error) {
 
 func (a *App) start(ctx context.Context, cfg *Config) error {
 	if err := cfg.check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if err := a.grant(cfg); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	// A port that is taken is known at once, a module only after seconds of
@@ -101,7 +104,9 @@ func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) (host
 	for i := range cfg.Plugins {
 		p := &cfg.Plugins[i]
 		for _, topic := range p.Topics {
-			hc.Routes = append(hc.Routes, host.Route{Pattern: topic, Plugin: p.Name, Handler: handlers[p.Name]})
+			hc.Routes = append(hc.Routes, host.Route{
+				Pattern: topic, Plugin: p.Name, Handler: handlers[p.Name], Capabilities: a.grants[p.Name].host,
+			})
 		}
 	}
 	for i := range cfg.Mounts {
@@ -134,7 +139,7 @@ func (a *App) hostMount(m *Mount, handlers map[string]*plugins.Plugin) (host.Mou
 		}
 	}
 	if m.Connect != "" {
-		hm.Connect = handlers[m.Connect]
+		hm.Connect, hm.ConnectCapabilities = handlers[m.Connect], a.grants[m.Connect].host
 	}
 	return hm, nil
 }
@@ -184,12 +189,10 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) 
 			return nil, fmt.Errorf("plugin %s: plugin.path: %w", p.Name, err)
 		}
 	}
-	settings, err := json.Marshal(p.Settings)
+	g := a.grants[p.Name]
+	settings, err := g.settings(p.Settings)
 	if err != nil {
 		return nil, fmt.Errorf("plugin %s: settings: %w", p.Name, err)
-	}
-	if p.Settings == nil {
-		settings = nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -199,19 +202,26 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) 
 		Name: p.Name, Instances: p.Instances, Settings: settings,
 		MemoryPages: uint32((int64(p.Memory) + pageSize - 1) / pageSize),
 		Fuel:        uint64(p.Fuel), Deadline: p.Deadline.Duration, Stack: uint32(p.Stack),
-		Isolation: p.Isolation.Isolation, Presence: a.presences, Logger: a.log,
+		Isolation: p.Isolation.Isolation, Presence: a.presences, PresenceDenied: g.host.CheckPresence, LogDenied: g.host.CheckLog(),
+		Secrets: g.secrets, Logger: a.log,
 	})
 	if err != nil {
 		return nil, err
 	}
+	a.logLoaded(loaded, p, time.Since(began))
+	a.log.Info("plugin capabilities", "plugin", p.Name, "may", g.String(), "from", g.source)
+	return loaded, nil
+}
+
+// logLoaded says what was loaded, and what is slow about it.
+func (a *App) logLoaded(loaded *plugins.Plugin, p *Plugin, took time.Duration) {
 	reset, whyNot := loaded.Reset()
-	a.log.Info("plugin loaded", "plugin", p.Name, "sha", loaded.Hash()[:12], "bytes", len(wasm), "ms", time.Since(began).Milliseconds(),
+	a.log.Info("plugin loaded", "plugin", p.Name, "sha", loaded.Hash()[:12], "bytes", loaded.Size(), "ms", took.Milliseconds(),
 		"isolation", p.Isolation.String(), "reset", reset)
 	if whyNot != "" && p.Isolation.Isolation != plugins.IsolateInstance {
 		a.log.Warn(fmt.Sprintf("every callback of plugin %s gets an instance of its own, which is slow: %s (plugin.isolation = %q keeps them)",
 			p.Name, whyNot, plugins.IsolateInstance), "code", "NOT_RESETTABLE", "plugin", p.Name)
 	}
-	return loaded, nil
 }
 
 // presences answers the guests' presence_list. There is nobody yet while the

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -82,6 +81,13 @@ type Plugin struct {
 	Stack     Size           `toml:"stack"`     // of a callback; default 1MiB
 	Isolation Isolation      `toml:"isolation"` // call (default), reset or instance
 	Settings  map[string]any `toml:"settings"`  // what the module sees as its config
+
+	// Manifest is the file that says what the plugin may do; by default the one
+	// beside Path, room.plugin.toml for room.wasm, if there is one. Capabilities
+	// stands in its place. Secrets are read at the start.
+	Manifest     string        `toml:"manifest"`
+	Capabilities *Capabilities `toml:"capabilities"`
+	Secrets      Secrets       `toml:"secrets"`
 
 	// Wasm is the module itself, in place of Path. Not in the file.
 	Wasm []byte `toml:"-"`
@@ -210,9 +216,7 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("%w %s: %w", ErrConfig, path, err)
 	}
 	for i := range cfg.Plugins {
-		if p := &cfg.Plugins[i]; !filepath.IsAbs(p.Path) {
-			p.Path = filepath.Join(filepath.Dir(path), p.Path)
-		}
+		cfg.Plugins[i].below(filepath.Dir(path))
 	}
 	for i := range cfg.Mounts {
 		if j := cfg.Mounts[i].JWT; j != nil {
@@ -222,18 +226,19 @@ func Load(path string) (*Config, error) {
 	return cfg, nil
 }
 
+// below makes the paths of files relative to dir.
+func (p *Plugin) below(dir string) {
+	for _, path := range []*string{&p.Path, &p.Manifest} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(dir, *path)
+		}
+	}
+	p.Secrets.below(dir)
+}
+
 func parse(text []byte) (*Config, error) {
 	var cfg Config
-	dec := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
-	err := dec.Decode(&cfg)
-	var unknown *toml.StrictMissingError
-	var wrong *toml.DecodeError
-	switch {
-	case errors.As(err, &unknown):
-		return nil, fmt.Errorf("unknown key:\n%s", unknown.String())
-	case errors.As(err, &wrong):
-		return nil, refusal(wrong)
-	case err != nil:
+	if err := decodeStrict(text, &cfg); err != nil {
 		return nil, err
 	}
 	return &cfg, cfg.check()
@@ -320,7 +325,7 @@ func (p *Plugin) check(connects bool) error {
 	case p.Stack > plugins.MaxStack:
 		return fmt.Errorf("stack = %d bytes is over 32MiB", p.Stack)
 	}
-	return nil
+	return p.checkCapabilities()
 }
 
 func (m *Mount) check(plugins map[string]bool) error {

@@ -5,7 +5,8 @@
 // [Load] reads a file, [Start] makes an [App] of it, [App.Close] ends it.
 //
 // The file is TOML with strict keys: what is not known is refused, with its
-// line. Paths in it are relative to it.
+// line. Paths in it are relative to it. What a plugin may do is in a table of the
+// file or in a manifest, a file of its own, read when the app starts.
 //
 //	[http]
 //	addr = ":4000"

@@ -32,13 +32,14 @@ var allowed = map[string][]string{
 	"wire":     {},
 	"pubsub":   {},
 	"presence": {},
-	"plugins":  {"abi", "plugins/image", "plugins/module", "plugins/meter"},
+	"plugins":  {"abi", "plugins/fair", "plugins/image", "plugins/module", "plugins/meter"},
 	"host":     {"abi", "wire", "pubsub", "presence", "host"},
 	"sdk/go":   {"abi", "sdk/go"},
 	"bench":    {"bench"},
 	"cmd":      {"abi", "host", "plugins", "cmd", "examples/chat"},
 
 	"plugins/image":  {},
+	"plugins/fair":   {},
 	"plugins/module": {},
 	"plugins/meter":  {"plugins/module"},
 

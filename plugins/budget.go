@@ -8,6 +8,7 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/aviary-host/aviary/plugins/fair"
 	"github.com/aviary-host/aviary/plugins/meter"
 )
 
@@ -39,6 +40,13 @@ const (
 	initDeadline = 5 * time.Second
 )
 
+// How long a callback, and an initialisation, may wait for turns in all: 40 times
+// their default deadlines, and longer than clients have patience.
+const (
+	maxWait     = 2 * time.Second
+	maxInitWait = 20 * time.Second
+)
+
 // Fuel that host functions take for their work, in units of the guest's own
 // instructions: a call out is some 30 of them, what most functions do as much again.
 const (
@@ -54,6 +62,9 @@ type allowance struct {
 	stack    uint32        // bytes
 
 	initial bool // it is for initialisation
+
+	tenant   *fair.Tenant  // who pays
+	patience time.Duration // how long it may wait for turns, in all
 }
 
 // counter is a mutable global of an instance.
@@ -69,8 +80,12 @@ type budget struct {
 	// The guest's own globals, which its code counts down.
 	fuelGlobal, stackGlobal counter
 
-	left  int64     // fuel that was not handed out yet
-	since time.Time // when the first slice was used up; zero before
+	left    int64         // fuel that was not handed out yet
+	charged int64         // fuel that the tenant has been told of
+	ran     time.Duration // after the first slice, without the waits between slices
+	resumed time.Time     // when the slice at hand was handed out; zero in the first
+	first   bool          // the first slice was not handed out yet
+	turn    fair.Turn
 }
 
 // bind finds the globals of an instance.
@@ -81,9 +96,16 @@ func (b *budget) bind(mod api.Module) {
 
 // grant begins a call with an allowance.
 func (b *budget) grant(a allowance) {
-	b.allowance, b.since, b.left = a, time.Time{}, a.fuel
-	b.left -= a.slice
-	b.fuelGlobal.Set(uint64(a.slice))
+	b.allowance, b.left, b.charged = a, a.fuel, 0
+	b.ran, b.resumed = 0, time.Time{}
+	b.turn.Begin(a.tenant, a.patience)
+	next := a.slice
+	b.first = a.tenant.Heavy()
+	if b.first {
+		next = 0 // it comes for its turn at once
+	}
+	b.left -= next
+	b.fuelGlobal.Set(uint64(next))
 	b.stackGlobal.Set(uint64(a.stack))
 }
 
@@ -99,21 +121,56 @@ func (b *budget) burn(units int) {
 // burnBytes spends the fuel for handling so many bytes.
 func (b *budget) burnBytes(n int) { b.burn(n >> burnShift) }
 
-// refill hands out the next slice, less what was spent too much. It ends the
-// callback if there is none, or no time.
+// refill hands out the next slice, less what was spent too much, when the turn of
+// the callback has come. It ends the callback if there is none, or no time.
 func (b *budget) refill() {
 	b.left += int64(b.fuelGlobal.Get())
-	switch {
-	case b.left < 0:
+	b.fuelGlobal.Set(0)
+	if b.left < 0 {
 		panic(b.outOfFuel())
-	case b.since.IsZero():
-		b.since = time.Now()
-	case time.Since(b.since) > b.deadline:
-		panic(b.outOfTime())
 	}
+	switch {
+	case !b.first:
+		b.endSlice()
+	case b.tenant.Heavy():
+		b.await(b.turn.Enter())
+	}
+	b.first = false
 	next := min(b.slice, b.left)
 	b.left -= next
 	b.fuelGlobal.Set(uint64(next))
+}
+
+// endSlice looks at the deadline and lets others by. What it waits for them is not
+// the guest's time.
+func (b *budget) endSlice() {
+	if !b.resumed.IsZero() {
+		b.ran += time.Since(b.resumed)
+	}
+	if b.ran > b.deadline {
+		panic(b.outOfTime())
+	}
+	b.await(b.turn.Slice(b.uncharged()))
+	b.resumed = time.Now()
+}
+
+// await ends the callback if its turn did not come.
+func (b *budget) await(err error) {
+	if err != nil {
+		panic(busy(err))
+	}
+}
+
+// uncharged returns what the guest has spent since the last call. What it has been
+// handed out and not spent yet is in its global.
+func (b *budget) uncharged() int64 {
+	spent := b.fuel - b.left
+	if b.fuelGlobal != nil {
+		spent -= int64(b.fuelGlobal.Get())
+	}
+	more := spent - b.charged
+	b.charged = spent
+	return more
 }
 
 func (b *budget) outOfFuel() *fault {
@@ -175,11 +232,12 @@ func checkAllowance(cfg *Config) (problem string) {
 func allowances(cfg *Config) (callback, initialise allowance) {
 	callback = allowance{
 		fuel: int64(cfg.Fuel), deadline: cfg.Deadline, stack: cfg.Stack,
-		slice: int64(min(cfg.FuelSlice, cfg.Fuel)),
+		slice: int64(min(cfg.FuelSlice, cfg.Fuel)), tenant: cfg.Tenant, patience: maxWait,
 	}
 	initialise = callback
 	initialise.initial = true
 	initialise.fuel *= initFuel
 	initialise.deadline = max(initDeadline, cfg.Deadline)
+	initialise.patience = maxInitWait
 	return callback, initialise
 }

@@ -31,8 +31,8 @@ func (e *LoadError) Unwrap() error { return e.Err }
 // Kind says in which way a call failed. The set is closed.
 type Kind uint8
 
-// The kinds of failed calls. All but [KindTooLarge] and [KindNoCallback] cost
-// the instance, if there was one.
+// The kinds of failed calls. All but [KindTooLarge], [KindNoCallback] and
+// [KindQuota] cost the instance, if there was one.
 const (
 	KindTrap        Kind = iota + 1 // the WebAssembly code trapped, or gave a host function bytes past its memory
 	KindPanic                       // the guest called the panic import
@@ -48,6 +48,9 @@ const (
 	KindDeadline                    // it took too long; Err wraps ErrDeadline
 	KindStack                       // its calls were nested too deeply; Err wraps ErrStack
 	KindDenied                      // it called an import for what it may not have; Err wraps what the Config says of that
+	KindBusy                        // it waited too long for its turn; Err wraps ErrBusy
+	KindQuota                       // its tenant is over its fuel per second; Err wraps ErrQuota
+	numKinds
 )
 
 // String returns the kind as errors and metrics spell it.
@@ -55,7 +58,7 @@ func (k Kind) String() string {
 	names := [...]string{
 		"error?", "trap", "panic", "exit", "bad_pointer", "bad_response",
 		"bad_alloc", "instantiate", "too_large", "no_callback", "host",
-		"fuel", "deadline", "stack", "denied",
+		"fuel", "deadline", "stack", "denied", "busy", "quota",
 	}
 	if int(k) < len(names) {
 		return names[k]

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/plugins/fair"
 )
 
 // Bounds on what one callback may write to the log.
@@ -21,6 +22,7 @@ const (
 // instance and is used by the goroutine that has it.
 type guestLog struct {
 	logger   *slog.Logger // with plugin and src
+	tenant   *fair.Tenant // bounds the lines of all its guests
 	callback abi.Callback // 0 during initialisation
 
 	// Of the request, and the caller's; empty outside of callbacks. The request
@@ -63,7 +65,7 @@ func (g *guestLog) end() {
 		if g.droppedLevel <= slog.LevelDebug { // few see those anyway
 			level = slog.LevelDebug
 		}
-		g.emit(level, "more log lines were dropped", slog.Int("dropped", g.dropped))
+		g.write(level, "more log lines were dropped", slog.Int("dropped", g.dropped))
 	}
 	g.topic, g.socket, g.event = nil, nil, nil
 }
@@ -80,7 +82,21 @@ func (g *guestLog) line(level slog.Level, text []byte) {
 		return
 	}
 	text = text[:min(len(text), maxText)]
-	g.emit(level, strings.ToValidUTF8(string(text), "\uFFFD"))
+	g.write(level, strings.ToValidUTF8(string(text), "\uFFFD"))
+}
+
+// write writes a line if the tenant may have one more. Those that it may not are
+// counted, and told of in front of the next one.
+func (g *guestLog) write(level slog.Level, text string, more ...slog.Attr) {
+	hidden, ok := g.tenant.Line()
+	if !ok {
+		return
+	}
+	if hidden > 0 {
+		g.emit(slog.LevelWarn, "log lines of the tenant were dropped", slog.Int("dropped", hidden),
+			slog.String("tenant", g.tenant.Name()), slog.String("key", "tenant.log_lines"))
+	}
+	g.emit(level, text, more...)
 }
 
 func (g *guestLog) emit(level slog.Level, text string, more ...slog.Attr) {

@@ -19,6 +19,7 @@ import (
 // time: whoever holds its place in the pool.
 type instance struct {
 	plugin *Plugin
+	tally  *tally
 	mod    api.Module
 	mem    api.Memory
 	marker abi.Marker
@@ -42,8 +43,8 @@ type instance struct {
 // newInstance makes an instance: from the picture if there is one, else as SPEC.md
 // sections 2.1 and 2.2 say. The error is a *LoadError.
 func (p *Plugin) newInstance() (*instance, error) {
-	in := &instance{plugin: p}
-	in.call = guestCall{Context: context.Background(), plugin: p, log: guestLog{logger: p.guestLogger()}}
+	in := &instance{plugin: p, tally: p.newTally()}
+	in.call = guestCall{Context: context.Background(), plugin: p, log: guestLog{logger: p.guestLogger(), tenant: p.tenant}}
 	if err := in.instantiate(); err != nil {
 		return nil, err
 	}
@@ -53,6 +54,7 @@ func (p *Plugin) newInstance() (*instance, error) {
 		in.adopt()
 	} else {
 		err = in.initialise()
+		in.pay()
 		in.call.log.end()
 	}
 	if err != nil {
@@ -185,6 +187,7 @@ func (in *instance) arm(req *abi.Request) {
 // may serve another. Whatever a callback must not leave behind is put back here, so that
 // nothing of it waits for the next one.
 func (in *instance) settle(c abi.Callback, err error) (reusable bool) {
+	in.pay()
 	in.call.log.end()
 	if in.request.Config != nil {
 		in.request = abi.Request{} // lets go of the caller's bytes
@@ -279,6 +282,7 @@ func (in *instance) function(c abi.Callback) api.Function {
 
 // close frees the instance. It must not be running.
 func (in *instance) close() error {
+	in.pay()
 	in.plugin.live.Add(-1)
 	return in.mod.Close(context.Background())
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/plugins/fair"
 	"github.com/aviary-host/aviary/plugins/image"
 )
 
@@ -74,6 +75,11 @@ type Config struct {
 
 	// Cache keeps compiled modules between starts; nil for none.
 	Cache *CacheDir
+
+	// Tenant pays for what the plugin uses, together with its other plugins, and
+	// takes turns with other tenants of its scheduler. Nil means one without limits
+	// and with nobody beside it.
+	Tenant *fair.Tenant
 
 	// Limits bounds the responses; a field that is 0 means its default.
 	Limits abi.Limits
@@ -145,8 +151,13 @@ type Plugin struct {
 	accepted bool                   // there was one, and it was good
 	callback [abi.NumCallbacks]bool // that the module implements
 
-	pool *pool
-	live atomic.Int64 // instances that exist
+	pool     *pool
+	live     atomic.Int64 // instances that exist
+	tenant   *fair.Tenant
+	reserved atomic.Int64 // of the tenant's memory, bytes
+	made     atomic.Int64 // instances, ever
+	tallies  []tally
+	failures [numKinds]atomic.Int64
 
 	closing  sync.Once
 	closeErr error
@@ -195,6 +206,9 @@ func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if err := withTenant(&cfg); err != nil {
+		return nil, err
+	}
 	hash := sha256.Sum256(wasm)
 	p := &Plugin{
 		name: cfg.Name, hash: hex.EncodeToString(hash[:]), size: len(wasm), started: time.Now(),
@@ -202,6 +216,7 @@ func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
 		rawSettings: append([]byte(nil), cfg.Settings...), presence: cfg.Presence,
 		logger: cfg.Logger.With("plugin", cfg.Name, "src", "guest"),
 		pool:   newPool(cfg.Instances), isolation: cfg.Isolation,
+		tenant: cfg.Tenant, tallies: make([]tally, cfg.Instances),
 	}
 	p.granted, p.initial = allowances(&cfg)
 	err := json.Unmarshal(p.rawSettings, &p.settings)
@@ -259,7 +274,7 @@ func (p *Plugin) start(ctx context.Context, wasm []byte, cfg *Config) error {
 	if err = p.offerImports(ctx); err != nil {
 		return p.refuseFor("host functions cannot be made", err)
 	}
-	l, err := p.pool.take()
+	l, err := p.firstPlace()
 	if err != nil {
 		return err
 	}
@@ -326,12 +341,7 @@ func (p *Plugin) Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byt
 		failed = failure{kind: KindTooLarge, message: fmt.Sprintf(
 			"request of %d bytes, in a memory of at most %d", size, p.memoryLimit)}
 	default:
-		l, err := p.pool.take()
-		if err != nil {
-			resp.Reset()
-			return buf, fmt.Errorf("plugin %s: %w", p.name, err)
-		}
-		return p.serve(l, req, buf, resp)
+		return p.handle(req, buf, resp)
 	}
 	resp.Reset()
 	return buf, p.callError(req.Callback, failed, nil)
@@ -354,7 +364,7 @@ func (p *Plugin) serve(l lease, req *abi.Request, buf []byte, resp *abi.Response
 	}()
 	if l.in == nil {
 		if l.in, err = p.newInstance(); err != nil {
-			return out, p.callError(req.Callback, failure{kind: KindInstantiate, message: err.Error()}, err)
+			return out, p.callError(req.Callback, notMade(err), err)
 		}
 	}
 	l.in.arm(req)
@@ -422,6 +432,7 @@ func (in *instance) lastWords() string {
 }
 
 func (p *Plugin) callError(c abi.Callback, f failure, err error) *CallError {
+	p.failures[f.kind].Add(1)
 	return &CallError{Plugin: p.name, Callback: c, Kind: f.kind, Message: f.message, Stack: f.stack, Err: err}
 }
 
@@ -441,6 +452,7 @@ func (p *Plugin) Close() error {
 		if p.cache != nil {
 			p.closeErr = errors.Join(p.closeErr, p.cache.Close(context.Background()))
 		}
+		p.tenant.Unreserve(p.reserved.Swap(0))
 		if p.closeErr != nil {
 			p.closeErr = fmt.Errorf("plugin %s: close: %w", p.name, p.closeErr)
 		}

@@ -25,15 +25,17 @@ type pool struct {
 	waiting atomic.Int32 // length of queue; written with mu held
 	closed  atomic.Bool  // written with mu held
 
-	mu    sync.Mutex // guards the following
-	queue []chan lease
+	mu     sync.Mutex // guards the following
+	queue  []chan lease
+	parked []lease
 }
 
 // slot holds its place while it is free, nil while it is taken. Slots are kept
 // on cache lines of their own, since different goroutines work on them.
 type slot struct {
-	free atomic.Pointer[instance]
-	_    [56]byte
+	free   atomic.Pointer[instance]
+	funded bool // the tenant has the memory for an instance; the holder's
+	_      [55]byte
 }
 
 // lease is a taken place. The holder alone may use it, may change its
@@ -191,6 +193,7 @@ func (p *pool) drain(release func(*instance)) {
 	p.queue = nil
 	p.waiting.Store(0)
 	p.mu.Unlock()
+	p.unpark()
 	for range p.slots {
 		l, ok := p.tryTake()
 		if !ok {
@@ -202,5 +205,30 @@ func (p *pool) drain(release func(*instance)) {
 		if l.in != nil {
 			release(l.in)
 		}
+	}
+}
+
+// park keeps a place back until unpark. On a closed pool it gives it back: drain
+// wants them all.
+func (p *pool) park(l lease) {
+	p.mu.Lock()
+	closed := p.closed.Load()
+	if !closed {
+		p.parked = append(p.parked, l)
+	}
+	p.mu.Unlock()
+	if closed {
+		p.put(l)
+	}
+}
+
+// unpark gives back the places that were parked.
+func (p *pool) unpark() {
+	p.mu.Lock()
+	parked := p.parked
+	p.parked = nil
+	p.mu.Unlock()
+	for _, l := range parked {
+		p.put(l)
 	}
 }

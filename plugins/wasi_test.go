@@ -27,11 +27,15 @@ type wasiGuest struct {
 }
 
 func newWASIGuest() *wasiGuest {
+	var cfg Config
+	if err := withTenant(&cfg); err != nil {
+		panic(err)
+	}
 	p := &Plugin{started: time.Now()}
 	g := &wasiGuest{mem: wazerotest.NewFixedMemory(wazerotest.PageSize)}
-	g.call = guestCall{plugin: p, log: guestLog{logger: slog.New(slog.DiscardHandler)}}
+	g.call = guestCall{plugin: p, log: guestLog{logger: slog.New(slog.DiscardHandler), tenant: cfg.Tenant}}
 	g.call.budget = budget{fuelGlobal: new(word), stackGlobal: new(word)}
-	g.call.budget.grant(allowance{fuel: defaultFuel, slice: defaultSlice, stack: defaultStack})
+	g.call.budget.grant(allowance{fuel: defaultFuel, slice: defaultSlice, stack: defaultStack, tenant: cfg.Tenant})
 	return g
 }
 

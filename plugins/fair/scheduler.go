@@ -138,3 +138,10 @@ func (t *Tenant) Spent() int64 { return t.spent.Load() }
 // Heavy tells whether the tenant has used more than its share lately, so that its
 // callbacks need a turn before they begin: see [Turn.Enter].
 func (t *Tenant) Heavy() bool { return t.heavy.Load() }
+
+// Waiting returns how many callbacks wait for turns now.
+func (s *Scheduler) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hogs.waiting + s.gate.waiting
+}

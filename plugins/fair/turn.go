@@ -29,6 +29,9 @@ func (t *Turn) Begin(tenant *Tenant, patience time.Duration) {
 	t.total, t.waits, t.waited = 0, 0, 0
 }
 
+// Begun tells whether a callback has begun and not ended.
+func (t *Turn) Begun() bool { return t.tenant != nil }
+
 // Enter takes the turn that the callback of a heavy tenant needs before it begins.
 // It blocks until it has one. The error wraps [ErrBusy]; the callback has to end.
 func (t *Turn) Enter() error {

@@ -164,6 +164,7 @@ type Info struct {
 	Denied       int64 `json:"denied"`        // of those, for want of a capability, ever
 	SlowClients  int64 `json:"slow_clients"`  // cut off because they did not read, ever
 	InfosDropped int64 `json:"infos_dropped"` // handle_info messages with no room, ever
+	Unavailable  int64 `json:"unavailable"`   // callbacks not run, or not to their end, as the plugin was unavailable, ever
 
 	// Undeliverable counts broadcasts of raw bytes to clients whose serializer
 	// or transport has none, ever.
@@ -185,6 +186,7 @@ func (s *Server) Info() Info {
 		Denied:       s.stats.denied.Load(),
 		SlowClients:  s.stats.slowClients.Load(),
 		InfosDropped: s.stats.infosDropped.Load(),
+		Unavailable:  s.stats.unavailable.Load(),
 
 		Undeliverable: s.stats.undeliverable.Load(),
 		Draining:      s.draining.Load(),

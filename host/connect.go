@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"log/slog"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/wire"
@@ -64,6 +66,11 @@ func (s *Server) connect(v *visitor) (*connected, *refusal) {
 	}
 	if err == nil {
 		err = m.connecting(c.socketID).check(resp.Effects)
+	}
+	if after, ok := asUnavailable(err); ok {
+		s.countUnavailable(log, abi.CallbackConnect, err)
+		v.ctx.Response.Header.Set("Retry-After", strconv.FormatInt(roundUp(after, time.Second), 10))
+		return nil, &refusal{fasthttp.StatusServiceUnavailable, "plugin_unavailable"}
 	}
 	if err != nil {
 		s.callbackFailed(log, abi.CallbackConnect, err)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/host/limit"
 )
 
@@ -41,6 +42,16 @@ func (f *faults) due(code string, now time.Duration) (hidden int, ok bool) {
 	}
 	hidden, k.hidden = k.hidden, 0
 	return hidden, true
+}
+
+// countUnavailable counts a callback for which the handler was unavailable, and logs
+// it likewise.
+func (s *Server) countUnavailable(log *slog.Logger, cb abi.Callback, err error) {
+	s.stats.unavailable.Add(1)
+	hidden, ok := s.faults.due("UNAVAILABLE", time.Since(s.began))
+	if ok {
+		log.Warn("plugin unavailable: callback not run", "code", "UNAVAILABLE", "callback", cb.String(), "not_logged", hidden, "err", err)
+	}
 }
 
 // clientFault logs that a client did something wrong, unless there are too many

@@ -73,6 +73,10 @@ func (c *Channel) accepted(j *joining) bool {
 	if err == nil {
 		err = c.checkOutput(resp)
 	}
+	if after, ok := c.isUnavailable(abi.CallbackJoin, err); ok {
+		c.refuseJoin(j, &abi.Response{Payload: reasonUnavailable(after)})
+		return false
+	}
 	if err != nil {
 		c.logFailure(abi.CallbackJoin, err)
 		c.refuseJoin(j, &abi.Response{Payload: reasonJoinCrashed})

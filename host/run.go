@@ -85,6 +85,10 @@ func (c *Channel) runCallback(b *scratch, passed *Fanout) {
 	if err == nil {
 		err = c.checkOutput(resp)
 	}
+	if after, ok := c.isUnavailable(cb, err); ok {
+		c.answerUnavailable(cb, b.req.Ref, after)
+		return
+	}
 	if err != nil {
 		c.crash(cb, err, b.req.Event)
 		return
@@ -184,6 +188,9 @@ func (c *Channel) terminate(why abi.Reason, text string) {
 	resp, err := c.call(b)
 	if err == nil {
 		err = c.checkOutput(resp)
+	}
+	if _, ok := c.isUnavailable(abi.CallbackTerminate, err); ok {
+		return
 	}
 	if err != nil {
 		c.logFailure(abi.CallbackTerminate, err)

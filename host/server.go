@@ -75,7 +75,7 @@ type Server struct {
 
 // stats are the counters of GET /api/v1/info.
 type stats struct {
-	channels, framesIn, slowClients, infosDropped, undeliverable, crashes, denied atomic.Int64
+	channels, framesIn, slowClients, infosDropped, undeliverable, crashes, denied, unavailable atomic.Int64
 }
 
 // scratch is the room that one callback needs. It is taken for a callback and

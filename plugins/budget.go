@@ -222,6 +222,8 @@ func checkAllowance(cfg *Config) (problem string) {
 		return fmt.Sprintf("configured for fuel of %d, but there is at most %d (plugin.fuel)", cfg.Fuel, int64(MaxFuel))
 	case cfg.Deadline < 0:
 		return fmt.Sprintf("configured for a deadline of %v, which is negative (plugin.deadline)", cfg.Deadline)
+	case cfg.Breaker.check() != nil:
+		return cfg.Breaker.check().Error()
 	case cfg.Stack > MaxStack:
 		return fmt.Sprintf("configured for a stack of %d bytes, but there are at most %d (plugin.stack)", cfg.Stack, MaxStack)
 	}

@@ -31,8 +31,8 @@ func (e *LoadError) Unwrap() error { return e.Err }
 // Kind says in which way a call failed. The set is closed.
 type Kind uint8
 
-// The kinds of failed calls. All but [KindTooLarge], [KindNoCallback] and
-// [KindQuota] cost the instance, if there was one.
+// The kinds of failed calls. All but [KindTooLarge], [KindNoCallback],
+// [KindQuota] and [KindUnavailable] cost the instance, if there was one.
 const (
 	KindTrap        Kind = iota + 1 // the WebAssembly code trapped, or gave a host function bytes past its memory
 	KindPanic                       // the guest called the panic import
@@ -50,6 +50,7 @@ const (
 	KindDenied                      // it called an import for what it may not have; Err wraps what the Config says of that
 	KindBusy                        // it waited too long for its turn; Err wraps ErrBusy
 	KindQuota                       // its tenant is over its fuel per second; Err wraps ErrQuota
+	KindUnavailable                 // the breaker is open; Err wraps ErrUnavailable
 	numKinds
 )
 
@@ -58,7 +59,7 @@ func (k Kind) String() string {
 	names := [...]string{
 		"error?", "trap", "panic", "exit", "bad_pointer", "bad_response",
 		"bad_alloc", "instantiate", "too_large", "no_callback", "host",
-		"fuel", "deadline", "stack", "denied", "busy", "quota",
+		"fuel", "deadline", "stack", "denied", "busy", "quota", "unavailable",
 	}
 	if int(k) < len(names) {
 		return names[k]

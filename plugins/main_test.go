@@ -28,11 +28,15 @@ func fault(t testing.TB, name string) []byte {
 	return wasm
 }
 
-// load loads a module for the length of the test.
+// load loads a module for the length of the test. Many tests have it fail on
+// purpose, so that it has no breaker unless they say so.
 func load(t testing.TB, wasm []byte, cfg plugins.Config) *plugins.Plugin {
 	t.Helper()
 	if cfg.Name == "" {
 		cfg.Name = "chat"
+	}
+	if cfg.Breaker == (plugins.Breaker{}) {
+		cfg.Breaker = plugins.Breaker{Failures: -1}
 	}
 	p, err := plugins.Load(context.Background(), wasm, cfg)
 	if err != nil {

@@ -81,6 +81,10 @@ type Config struct {
 	// and with nobody beside it.
 	Tenant *fair.Tenant
 
+	// Breaker says when the plugin is not asked any more for a while, as it fails; the
+	// zero value means 5 failures in 10 s.
+	Breaker Breaker
+
 	// Limits bounds the responses; a field that is 0 means its default.
 	Limits abi.Limits
 
@@ -158,6 +162,7 @@ type Plugin struct {
 	made     atomic.Int64 // instances, ever
 	tallies  []tally
 	failures [numKinds]atomic.Int64
+	breaker  *breaker
 
 	closing  sync.Once
 	closeErr error
@@ -219,6 +224,7 @@ func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
 		tenant: cfg.Tenant, tallies: make([]tally, cfg.Instances),
 	}
 	p.granted, p.initial = allowances(&cfg)
+	p.breaker = newBreaker(cfg.Breaker, p.calls)
 	err := json.Unmarshal(p.rawSettings, &p.settings)
 	if err == nil && p.settings == nil {
 		err = errors.New("they are null")

@@ -19,6 +19,9 @@ type Stats struct {
 	Instances     int   `json:"instances"`      // now
 	InstancesMade int64 `json:"instances_made"` // those that are not there any more were thrown away after a failure
 
+	Breaker       string `json:"breaker"`        // now: off, closed, open, half_open
+	BreakerOpened int64  `json:"breaker_opened"` // how often
+
 	Waits        int64 `json:"waits"`         // for turns beside other guests
 	WaitedMicros int64 `json:"waited_micros"` // in these waits, all together
 }
@@ -28,18 +31,26 @@ func (p *Plugin) Stats() Stats {
 	s := Stats{
 		Name: p.name, Module: p.hash, Tenant: p.tenant.Name(), Failures: map[string]int64{},
 		Instances: p.Live(), InstancesMade: p.made.Load(),
+		Breaker: p.breaker.at().String(), BreakerOpened: p.breaker.opened.Load(), Calls: p.calls(),
 	}
 	for k := KindTrap; k < numKinds; k++ {
 		s.Failures[k.String()] = p.failures[k].Load()
 	}
 	for i := range p.tallies {
 		t := &p.tallies[i]
-		s.Calls += t.calls.Load()
 		s.Fuel += t.fuel.Load()
 		s.Waits += t.waits.Load()
 		s.WaitedMicros += time.Duration(t.waited.Load()).Microseconds()
 	}
 	return s
+}
+
+// calls returns how many callbacks were run.
+func (p *Plugin) calls() (n int64) {
+	for i := range p.tallies {
+		n += p.tallies[i].calls.Load()
+	}
+	return n
 }
 
 // tally counts what some instances have done. There is one for each place, on cache
@@ -65,8 +76,8 @@ func (in *instance) pay() {
 	waits, waited := b.turn.End(b.uncharged())
 	t := in.tally
 	t.fuel.Add(b.charged)
-	if !b.initial {
-		t.calls.Add(1)
+	if !b.initial && t.calls.Add(1)%callsPerLook == 0 {
+		in.plugin.breaker.look()
 	}
 	if waits > 0 {
 		t.waits.Add(int64(waits))

@@ -2,7 +2,6 @@ package plugins
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/aviary-host/aviary/abi"
@@ -50,22 +49,6 @@ func withTenant(cfg *Config) (err error) {
 		cfg.Tenant, err = fair.NewScheduler(fair.Config{}).Tenant(fair.TenantConfig{})
 	}
 	return err
-}
-
-// handle runs a callback that the module has, if the tenant has the fuel for it.
-func (p *Plugin) handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, error) {
-	prepaid, err := p.tenant.Admit()
-	if err != nil {
-		resp.Reset()
-		return buf, p.overQuota(req.Callback, err)
-	}
-	defer p.tenant.Refund(prepaid)
-	l, err := p.place()
-	if err != nil {
-		resp.Reset()
-		return buf, fmt.Errorf("plugin %s: %w", p.name, err)
-	}
-	return p.serve(l, req, buf, resp)
 }
 
 func (p *Plugin) overQuota(c abi.Callback, err error) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/aviary-host/aviary/host"
 	"github.com/aviary-host/aviary/host/auth"
 	"github.com/aviary-host/aviary/plugins"
+	"github.com/aviary-host/aviary/plugins/fair"
 )
 
 // ErrPlugin is wrapped when a plugin could not be read or was refused.
@@ -32,6 +33,7 @@ const pageSize = 64 << 10 // of WebAssembly memory
 type App struct {
 	server    *host.Server
 	plugins   []*plugins.Plugin
+	tenant    *fair.Tenant // of plugins that name none
 	verifiers []*auth.Verifier
 	public    net.Listener
 	internal  net.Listener
@@ -166,6 +168,10 @@ func (a *App) checkConnect(cfg *Config, handlers map[string]*plugins.Plugin) err
 }
 
 func (a *App) loadPlugins(ctx context.Context, cfg *Config) (map[string]*plugins.Plugin, error) {
+	var err error
+	if a.tenant, err = (&TenantFuel{}).tenant(fair.NewScheduler(fair.Config{}), "default"); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	handlers := map[string]*plugins.Plugin{}
 	for i := range cfg.Plugins {
 		p, err := a.loadPlugin(ctx, &cfg.Plugins[i], cmp.Or(cfg.LoadTimeout, defaultLoadTimeout))
@@ -202,7 +208,8 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) 
 		Name: p.Name, Instances: p.Instances, Settings: settings,
 		MemoryPages: uint32((int64(p.Memory) + pageSize - 1) / pageSize),
 		Fuel:        uint64(p.Fuel), Deadline: p.Deadline.Duration, Stack: uint32(p.Stack),
-		Isolation: p.Isolation.Isolation, Presence: a.presences, PresenceDenied: g.host.CheckPresence, LogDenied: g.host.CheckLog(),
+		Tenant: a.tenant, Breaker: p.Breaker.Breaker, Isolation: p.Isolation.Isolation,
+		Presence: a.presences, PresenceDenied: g.host.CheckPresence, LogDenied: g.host.CheckLog(),
 		Secrets: g.secrets, Logger: a.log,
 	})
 	if err != nil {

@@ -80,6 +80,7 @@ type Plugin struct {
 	Deadline  Duration       `toml:"deadline"`  // of a callback; default 50ms
 	Stack     Size           `toml:"stack"`     // of a callback; default 1MiB
 	Isolation Isolation      `toml:"isolation"` // call (default), reset or instance
+	Breaker   Breaker        `toml:"breaker"`   // when it fails; default "5/10s"
 	Settings  map[string]any `toml:"settings"`  // what the module sees as its config
 
 	// Manifest is the file that says what the plugin may do; by default the one

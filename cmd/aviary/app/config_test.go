@@ -27,6 +27,7 @@ fuel = 5000000
 deadline = "20ms"
 stack = "512KiB"
 isolation = "reset"
+breaker = "3/1m"
 [plugin.settings]
 greeting = "hi"
 [[mount]]
@@ -69,7 +70,8 @@ func TestLoadReadsEveryKey(t *testing.T) {
 		t.Errorf("ports: %+v %+v", cfg.HTTP, cfg.Internal)
 	case p.Name != "chat", p.Path != filepath.Join(filepath.Dir(path), "guest/chat.wasm"), len(p.Topics) != 2,
 		p.Instances != 3, p.Memory != 32<<20, p.Fuel != 5_000_000, p.Deadline.Duration != 20*time.Millisecond,
-		p.Stack != 512<<10, p.Isolation.Isolation != plugins.IsolateReset, p.Settings["greeting"] != "hi":
+		p.Stack != 512<<10, p.Isolation.Isolation != plugins.IsolateReset,
+		p.Breaker.Breaker != (plugins.Breaker{Failures: 3, Window: time.Minute}), p.Settings["greeting"] != "hi":
 		t.Errorf("plugin: %+v", p)
 	case m.Path != "/socket", m.Connect != "chat", m.MaxChannels != 7, m.IdleTimeout.Duration != 300*time.Millisecond,
 		m.MaxFrame != 1000, m.QueueBytes != 2_000_000, len(m.Subprotocols) != 1:
@@ -118,6 +120,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"plugin with a negative deadline", plugin + "deadline = \"-1s\"\n", "deadline: -1s is under 1ms"},
 		{"plugin with a deadline without a unit", plugin + "deadline = 50\n", "deadline: "},
 		{"plugin with too much stack", plugin + "stack = \"33MiB\"\n", "stack = 34603008 bytes is over 32MiB"},
+		{"plugin with a breaker that is none", plugin + "breaker = \"5\"\n", `line 5: breaker: invalid breaker "5": write failures and a time, such as "5/10s", or "off"`},
 		{"mount with an unknown plugin", plugin + "[[mount]]\nconnect=\"caht\"\n", `mount /socket: connect names plugin "caht", which is not declared`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,9 +6,11 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aviary-host/aviary/host"
 	"github.com/aviary-host/aviary/host/origin"
+	"github.com/aviary-host/aviary/plugins"
 )
 
 // readmeConfig returns the configuration that README shows, in which every key
@@ -45,6 +47,9 @@ func TestReadmeShowsTheDefaults(t *testing.T) {
 		if got, want := rates[0].String(), rates[1].String(); got != want {
 			t.Errorf("%s is %s, the default %s", name, got, want)
 		}
+	}
+	if b := cfg.Plugins[0].Breaker.Breaker; b != (plugins.Breaker{Failures: 5, Window: 10 * time.Second}) {
+		t.Errorf("breaker is %+v", b) // plugins.Breaker names the default
 	}
 	got, err := m.Origins.policy()
 	if err != nil {

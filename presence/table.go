@@ -2,12 +2,23 @@ package presence
 
 import "hash/maphash"
 
+// topicTable returns the part that a topic is in, nil when there has never been
+// any topic.
 func (t *Tracker) topicTable(name string) *topicTable {
-	return &t.topics[maphash.String(t.seed, name)%tableCount]
+	all := t.tables.Load()
+	if all == nil {
+		return nil
+	}
+	return &all.topics[maphash.String(t.seed, name)%tableCount]
 }
 
+// ownerTable returns the part that an owner is in, likewise.
 func (t *Tracker) ownerTable(owner Owner) *ownerTable {
-	return &t.owners[maphash.Comparable(t.seed, owner)%tableCount]
+	all := t.tables.Load()
+	if all == nil {
+		return nil
+	}
+	return &all.owners[maphash.Comparable(t.seed, owner)%tableCount]
 }
 
 // lock returns the topic, locked, or nil if it has no entries.
@@ -17,6 +28,9 @@ func (t *Tracker) ownerTable(owner Owner) *ownerTable {
 // another look finds its successor or none.
 func (t *Tracker) lock(name string) *topic {
 	tt := t.topicTable(name)
+	if tt == nil {
+		return nil
+	}
 	for {
 		tt.mu.Lock()
 		tp := tt.topics[name]
@@ -35,12 +49,18 @@ func (t *Tracker) lock(name string) *topic {
 // lockOrCreate returns the topic, locked. It may be empty; the caller adds an
 // entry or calls dropIfEmpty.
 func (t *Tracker) lockOrCreate(name string) *topic {
+	if t.tables.Load() == nil {
+		t.tables.CompareAndSwap(nil, new(tables)) // or somebody else was as quick
+	}
 	for {
 		if tp := t.lock(name); tp != nil {
 			return tp
 		}
 		tt := t.topicTable(name)
 		tt.mu.Lock()
+		if tt.topics == nil {
+			tt.topics = make(map[string]*topic)
+		}
 		if tt.topics[name] == nil {
 			tt.topics[name] = newTopic(name)
 		}
@@ -69,6 +89,9 @@ func (t *Tracker) linkOwner(en *entry) {
 	head := ot.owners[en.id.owner]
 	if head == nil {
 		en.ownerPrev = en
+		if ot.owners == nil {
+			ot.owners = make(map[Owner]*entry)
+		}
 		ot.owners[en.id.owner] = en
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Errors of [Tracker.Track] and [Tracker.Update].
@@ -49,14 +50,20 @@ type Config struct {
 }
 
 // Tracker holds the presences of one node. Make one with [NewTracker]; it needs
-// no closing.
+// no closing. One that never had an entry takes some 150 bytes, so that there may
+// be many.
 type Tracker struct {
 	onDiff func(topic string, d *Diff)
 	refs   refMaker
 	seed   maphash.Seed
+	tables atomic.Pointer[tables] // nil until the first topic comes
+	states sync.Pool              // of *[]byte, buffers for View
+}
+
+// tables are the parts of the two maps. Their maps are nil until they are needed.
+type tables struct {
 	topics [tableCount]topicTable
 	owners [tableCount]ownerTable
-	states sync.Pool // of *[]byte, buffers for View
 }
 
 // topicTable and ownerTable are padded so that two locks never share a pair of
@@ -75,12 +82,7 @@ type ownerTable struct {
 
 // NewTracker returns a tracker without entries.
 func NewTracker(cfg Config) *Tracker {
-	t := &Tracker{onDiff: cfg.OnDiff, refs: newRefMaker(), seed: maphash.MakeSeed()}
-	for i := range tableCount {
-		t.topics[i].topics = make(map[string]*topic)
-		t.owners[i].owners = make(map[Owner]*entry)
-	}
-	return t
+	return &Tracker{onDiff: cfg.OnDiff, refs: newRefMaker(), seed: maphash.MakeSeed()}
 }
 
 // Track adds an entry and returns its phx_ref. It fails with [ErrAlreadyTracked]
@@ -137,6 +139,9 @@ func (t *Tracker) UntrackAll(owner Owner) {
 	var topics []string
 	ids := make(map[string][]entryID)
 	ot := t.ownerTable(owner)
+	if ot == nil {
+		return
+	}
 	ot.mu.Lock()
 	for en := ot.owners[owner]; en != nil; en = en.ownerNext {
 		name := en.topic.name
@@ -155,6 +160,9 @@ func (t *Tracker) UntrackAll(owner Owner) {
 // looks at each.
 func (t *Tracker) Owned(owner Owner) int {
 	ot := t.ownerTable(owner)
+	if ot == nil {
+		return 0
+	}
 	ot.mu.Lock()
 	defer ot.mu.Unlock()
 	n := 0
@@ -162,6 +170,16 @@ func (t *Tracker) Owned(owner Owner) int {
 		n++
 	}
 	return n
+}
+
+// Tracks tells whether owner has key on topic: then Track would fail.
+func (t *Tracker) Tracks(owner Owner, topic, key string) bool {
+	tp := t.lock(topic)
+	if tp == nil {
+		return false
+	}
+	defer tp.mu.Unlock()
+	return tp.entries[entryID{owner, cleanKey(key)}] != nil
 }
 
 // untrack removes those of ids that are still there, with one diff.

@@ -445,16 +445,58 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 
 func (t *Tracker) topicsLeft() int {
 	n := 0
-	for i := range t.topics {
-		n += len(t.topics[i].topics)
+	if all := t.tables.Load(); all != nil {
+		for i := range all.topics {
+			n += len(all.topics[i].topics)
+		}
 	}
 	return n
 }
 
 func (t *Tracker) ownersLeft() int {
 	n := 0
-	for i := range t.owners {
-		n += len(t.owners[i].owners)
+	if all := t.tables.Load(); all != nil {
+		for i := range all.owners {
+			n += len(all.owners[i].owners)
+		}
 	}
 	return n
+}
+
+// TestEmptyTrackerIsLight: there is one for each tenant.
+func TestEmptyTrackerIsLight(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	var kept *Tracker
+	if n := testing.AllocsPerRun(100, func() { kept = NewTracker(Config{}) }); n > 2 {
+		t.Errorf("NewTracker: %v allocations", n)
+	}
+	if size := reflect.TypeFor[Tracker]().Size(); size > 256 {
+		t.Errorf("a tracker takes %d bytes", size)
+	}
+	kept.Untrack(1, "t", "k")
+	kept.UntrackAll(1)
+	if n := kept.Owned(1) + kept.Count("t"); n != 0 || kept.Tracks(1, "t", "k") || string(kept.AppendState(nil, "t")) != "{}" {
+		t.Errorf("%d entries in an empty tracker", n)
+	}
+	if kept.tables.Load() != nil {
+		t.Error("to look for an entry made the tables")
+	}
+}
+
+func TestTracks(t *testing.T) {
+	tr := NewTracker(Config{})
+	if _, err := tr.Track(Track{Owner: 1, Topic: "t", Key: "a\xff"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		owner      Owner
+		topic, key string
+		want       bool
+	}{{1, "t", "a\xff", true}, {1, "t", "a\ufffd", true}, {2, "t", "a\xff", false}, {1, "u", "a\xff", false}, {1, "t", "", false}} {
+		if got := tr.Tracks(tt.owner, tt.topic, tt.key); got != tt.want {
+			t.Errorf("Tracks(%d, %q, %q) = %v", tt.owner, tt.topic, tt.key, got)
+		}
+	}
 }

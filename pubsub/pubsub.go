@@ -3,6 +3,7 @@ package pubsub
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 )
 
 // shardCount is a power of two, and more than the cores of the machines in
@@ -41,28 +42,25 @@ type Config[M any] struct {
 	Adapter Adapter[M]
 }
 
-// PubSub is a registry of topics. Make one with [New]; it needs no closing.
+// PubSub is a registry of topics. Make one with [New]; it needs no closing. One
+// that never had a subscriber takes some 40 bytes, so that there may be many.
 type PubSub[M any] struct {
 	adapter Adapter[M]
 	seed    maphash.Seed
-	shards  [shardCount]shard[M]
+	shards  atomic.Pointer[[shardCount]shard[M]] // nil until the first subscriber comes
 }
 
 // shard holds the topics of one hash value. The padding keeps its lock off the
 // cache lines (two, for the prefetcher's sake) of the next one's.
 type shard[M any] struct {
 	mu     sync.RWMutex
-	topics map[string]*topic[M]
+	topics map[string]*topic[M] // nil until the first one comes
 	_      [128 - 24 - 8]byte
 }
 
 // New returns a PubSub without topics.
 func New[M any](cfg Config[M]) *PubSub[M] {
-	p := &PubSub[M]{adapter: cfg.Adapter, seed: maphash.MakeSeed()}
-	for i := range p.shards {
-		p.shards[i].topics = make(map[string]*topic[M])
-	}
-	return p
+	return &PubSub[M]{adapter: cfg.Adapter, seed: maphash.MakeSeed()}
 }
 
 // Subscribe adds s to topic and returns the handle that removes it. The same
@@ -129,9 +127,13 @@ func (p *PubSub[M]) Subscribers(topic string) int {
 // Topics returns how many topics have subscribers on this node. It visits every
 // shard in turn, so under concurrent change the sum is approximate.
 func (p *PubSub[M]) Topics() int {
+	shards := p.shards.Load()
+	if shards == nil {
+		return 0
+	}
 	n := 0
-	for i := range p.shards {
-		sh := &p.shards[i]
+	for i := range shards {
+		sh := &shards[i]
 		sh.mu.RLock()
 		n += len(sh.topics)
 		sh.mu.RUnlock()
@@ -139,8 +141,13 @@ func (p *PubSub[M]) Topics() int {
 	return n
 }
 
+// shard returns the shard of topic, nil when there has never been any topic.
 func (p *PubSub[M]) shard(topic string) *shard[M] {
-	return &p.shards[maphash.String(p.seed, topic)%shardCount]
+	shards := p.shards.Load()
+	if shards == nil {
+		return nil
+	}
+	return &shards[maphash.String(p.seed, topic)%shardCount]
 }
 
 // lock returns the topic, locked, or nil if it has no subscribers.
@@ -151,6 +158,9 @@ func (p *PubSub[M]) shard(topic string) *shard[M] {
 // successor or none.
 func (p *PubSub[M]) lock(name string) *topic[M] {
 	sh := p.shard(name)
+	if sh == nil {
+		return nil
+	}
 	for {
 		sh.mu.RLock()
 		t := sh.topics[name]
@@ -169,12 +179,18 @@ func (p *PubSub[M]) lock(name string) *topic[M] {
 // lockOrCreate returns the topic, locked. It may be empty: the caller has to
 // add a subscriber before it unlocks.
 func (p *PubSub[M]) lockOrCreate(name string) *topic[M] {
+	if p.shards.Load() == nil {
+		p.shards.CompareAndSwap(nil, new([shardCount]shard[M])) // or somebody else was as quick
+	}
 	for {
 		if t := p.lock(name); t != nil {
 			return t
 		}
 		sh := p.shard(name)
 		sh.mu.Lock()
+		if sh.topics == nil {
+			sh.topics = make(map[string]*topic[M])
+		}
 		if sh.topics[name] == nil {
 			sh.topics[name] = &topic[M]{name: name, home: p}
 		}

@@ -227,3 +227,21 @@ func TestBroadcastDoesNotAllocate(t *testing.T) {
 		t.Errorf("delivered %d and %d times", sinks[0].n, sinks[99].n)
 	}
 }
+
+// TestEmptyPubSubIsLight: there is one for each tenant.
+func TestEmptyPubSubIsLight(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	var kept *PubSub[*int]
+	if n := testing.AllocsPerRun(100, func() { kept = New(Config[*int]{}) }); n != 1 {
+		t.Errorf("New: %v allocations", n)
+	}
+	if size := reflect.TypeFor[PubSub[*int]]().Size(); size > 64 {
+		t.Errorf("a PubSub takes %d bytes", size)
+	}
+	kept.Broadcast("x", new(int))
+	if n := kept.Topics() + kept.Subscribers("x"); n != 0 || kept.shards.Load() != nil {
+		t.Errorf("%d topics; a broadcast to nobody made shards: %v", n, kept.shards.Load() != nil)
+	}
+}

@@ -161,5 +161,5 @@ func (s *Server) overAddress(addr netip.Addr, name string, value any) bool {
 }
 
 func tooMany(addr netip.Addr, name string, value any) *refusal {
-	return &refusal{fasthttp.StatusTooManyRequests, fmt.Sprintf("too many connections from %s: over %v (http.%s)", addr, value, name)}
+	return &refusal{status: fasthttp.StatusTooManyRequests, body: fmt.Sprintf("too many connections from %s: over %v (http.%s)", addr, value, name)}
 }

@@ -41,6 +41,14 @@ func checkNames(topic, event string) error {
 	return nil
 }
 
+// checkCall is checkNames for a call to the tenant, which must not be suspended.
+func (t *Tenant) checkCall(topic, event string) error {
+	if t.suspended.Load() != nil {
+		return ErrSuspended
+	}
+	return checkNames(topic, event)
+}
+
 // maxPayload bounds a payload from outside, as a guest's output is.
 const maxPayload = 256 << 10
 
@@ -58,15 +66,16 @@ func object(payload []byte) ([]byte, error) {
 
 // Broadcast sends an event to every channel joined to topic, on every node.
 // payload is a JSON object, empty for {}; it is copied. It does not block on
-// clients. Nobody listening is no error.
-func (s *Server) Broadcast(topic, event string, payload []byte) error {
-	return s.BroadcastFrom("", topic, event, payload)
+// clients. Nobody listening is no error. This and all calls below fail with
+// ErrSuspended while the tenant is.
+func (t *Tenant) Broadcast(topic, event string, payload []byte) error {
+	return t.BroadcastFrom("", topic, event, payload)
 }
 
 // BroadcastFrom is Broadcast to all but the channel that the socket named by
 // exceptSocketID has on topic.
-func (s *Server) BroadcastFrom(exceptSocketID, topic, event string, payload []byte) error {
-	if err := checkNames(topic, event); err != nil {
+func (t *Tenant) BroadcastFrom(exceptSocketID, topic, event string, payload []byte) error {
+	if err := t.checkCall(topic, event); err != nil {
 		return err
 	}
 	p, err := object(payload)
@@ -74,45 +83,45 @@ func (s *Server) BroadcastFrom(exceptSocketID, topic, event string, payload []by
 		return err
 	}
 	f := newFanout(topic, event, p)
-	if except := s.find(exceptSocketID, topic); except != nil {
-		s.pubsub.BroadcastFrom(except, topic, f)
+	if except := t.find(exceptSocketID, topic); except != nil {
+		t.pubsub.BroadcastFrom(except, topic, f)
 	} else {
-		s.pubsub.Broadcast(topic, f)
+		t.pubsub.Broadcast(topic, f)
 	}
 	return nil
 }
 
 // Push sends an event to the one channel that a socket has on topic. payload
 // is as in Broadcast. The error is ErrNotFound when there is no such channel.
-func (s *Server) Push(socketID, topic, event string, payload []byte) error {
-	if err := checkNames(topic, event); err != nil {
+func (t *Tenant) Push(socketID, topic, event string, payload []byte) error {
+	if err := t.checkCall(topic, event); err != nil {
 		return err
 	}
 	p, err := object(payload)
 	if err != nil {
 		return err
 	}
-	return s.leave(socketID, topic, mail{kind: mailPush, event: event, payload: p})
+	return t.leave(socketID, topic, mail{kind: mailPush, event: event, payload: p})
 }
 
 // SendInfo has the channel that a socket has on topic run handle_info with the
 // event and payload, any JSON value, which is copied. It does not wait for the
 // callback. The error is ErrNotFound when there is no such channel,
 // ErrOverloaded when it does not keep up.
-func (s *Server) SendInfo(socketID, topic, event string, payload []byte) error {
-	if err := checkNames(topic, event); err != nil {
+func (t *Tenant) SendInfo(socketID, topic, event string, payload []byte) error {
+	if err := t.checkCall(topic, event); err != nil {
 		return err
 	}
 	if len(payload) > maxPayload || jsonProblem(payload, false) != "" {
 		return ErrInvalidPayload
 	}
-	return s.leave(socketID, topic, mail{
+	return t.leave(socketID, topic, mail{
 		kind: mailInfo, info: abi.InfoMessage, event: event, payload: cloneOrEmpty(payload),
 	})
 }
 
-func (s *Server) leave(socketID, topic string, m mail) error {
-	c := s.find(socketID, topic)
+func (t *Tenant) leave(socketID, topic string, m mail) error {
+	c := t.find(socketID, topic)
 	if c == nil {
 		return ErrNotFound
 	}
@@ -127,25 +136,28 @@ func (s *Server) leave(socketID, topic string, m mail) error {
 
 // Disconnect closes every socket whose connect gave idTopic, with 1001: a
 // broadcast of the event disconnect on it (phoenix socket.ex).
-func (s *Server) Disconnect(idTopic string) error {
+func (t *Tenant) Disconnect(idTopic string) error {
+	if t.suspended.Load() != nil {
+		return ErrSuspended
+	}
 	if topicProblem([]byte(idTopic)) {
 		return ErrInvalidTopic
 	}
-	s.disconnect(idTopic)
+	t.disconnect(idTopic)
 	return nil
 }
 
 // AppendPresences appends the presences of topic to dst, the JSON object of a
 // presence_state (SPEC.md section 6, presence_list).
-func (s *Server) AppendPresences(dst []byte, topic string) []byte {
-	return s.presence.AppendState(dst, topic)
+func (t *Tenant) AppendPresences(dst []byte, topic string) []byte {
+	return t.presence.AppendState(dst, topic)
 }
 
 // KillTopic ends every channel of topic as if it had crashed: phx_error,
 // without terminate. It returns how many there were.
-func (s *Server) KillTopic(topic string) int {
+func (t *Tenant) KillTopic(topic string) int {
 	n := 0
-	for _, sock := range s.allSockets() {
+	for _, sock := range t.allSockets() {
 		if c := sock.channel(topic); c != nil && c.post(mail{kind: mailKill}, false) {
 			n++
 		}
@@ -153,42 +165,34 @@ func (s *Server) KillTopic(topic string) int {
 	return n
 }
 
-// Info is a count of what there is and what has happened, as GET /api/v1/info
-// shows it.
-type Info struct {
-	Sockets      int   `json:"sockets"`       // connected now
-	Channels     int64 `json:"channels"`      // joined now
-	Topics       int   `json:"topics"`        // with subscribers on this node now
-	FramesIn     int64 `json:"frames_in"`     // messages from clients, ever
-	Crashes      int64 `json:"crashes"`       // failed callbacks, ever
-	Denied       int64 `json:"denied"`        // of those, for want of a capability, ever
-	SlowClients  int64 `json:"slow_clients"`  // cut off because they did not read, ever
-	InfosDropped int64 `json:"infos_dropped"` // handle_info messages with no room, ever
-	Unavailable  int64 `json:"unavailable"`   // callbacks not run, or not to their end, as the plugin was unavailable, ever
-
-	// Undeliverable counts broadcasts of raw bytes to clients whose serializer
-	// or transport has none, ever.
-	Undeliverable int64 `json:"undeliverable"`
-	Draining      bool  `json:"draining"`
+// Broadcast is [Tenant.Broadcast] of the default tenant, and so are all calls
+// below.
+func (s *Server) Broadcast(topic, event string, payload []byte) error {
+	return s.home().Broadcast(topic, event, payload)
 }
 
-// Info counts. The figures are read one after the other.
-func (s *Server) Info() Info {
-	s.mu.Lock()
-	sockets := len(s.sockets)
-	s.mu.Unlock()
-	return Info{
-		Sockets:      sockets,
-		Channels:     s.stats.channels.Load(),
-		Topics:       s.pubsub.Topics(),
-		FramesIn:     s.stats.framesIn.Load(),
-		Crashes:      s.stats.crashes.Load(),
-		Denied:       s.stats.denied.Load(),
-		SlowClients:  s.stats.slowClients.Load(),
-		InfosDropped: s.stats.infosDropped.Load(),
-		Unavailable:  s.stats.unavailable.Load(),
-
-		Undeliverable: s.stats.undeliverable.Load(),
-		Draining:      s.draining.Load(),
-	}
+// BroadcastFrom is [Tenant.BroadcastFrom].
+func (s *Server) BroadcastFrom(exceptSocketID, topic, event string, payload []byte) error {
+	return s.home().BroadcastFrom(exceptSocketID, topic, event, payload)
 }
+
+// Push is [Tenant.Push].
+func (s *Server) Push(socketID, topic, event string, payload []byte) error {
+	return s.home().Push(socketID, topic, event, payload)
+}
+
+// SendInfo is [Tenant.SendInfo].
+func (s *Server) SendInfo(socketID, topic, event string, payload []byte) error {
+	return s.home().SendInfo(socketID, topic, event, payload)
+}
+
+// Disconnect is [Tenant.Disconnect].
+func (s *Server) Disconnect(idTopic string) error { return s.home().Disconnect(idTopic) }
+
+// AppendPresences is [Tenant.AppendPresences].
+func (s *Server) AppendPresences(dst []byte, topic string) []byte {
+	return s.home().AppendPresences(dst, topic)
+}
+
+// KillTopic is [Tenant.KillTopic].
+func (s *Server) KillTopic(topic string) int { return s.home().KillTopic(topic) }

@@ -113,7 +113,7 @@ func (c *Capabilities) CheckPresence(topic []byte) error {
 	if c == nil || names(c, capPresence, topic) {
 		return nil
 	}
-	return &deniedError{&OutputError{"presence_list:", c.notAmong(capPresence, topic)}}
+	return &deniedError{&OutputError{Field: "presence_list:", Problem: c.notAmong(capPresence, topic)}}
 }
 
 // CheckLog says why nothing may be logged, nil if it may be.
@@ -121,7 +121,7 @@ func (c *Capabilities) CheckLog() error {
 	if c == nil || c.flags.has(capLog) {
 		return nil
 	}
-	return &deniedError{&OutputError{"log:", c.withheld(capLog)}}
+	return &deniedError{&OutputError{Field: "log:", Problem: c.withheld(capLog)}}
 }
 
 // texts returns the patterns of a capability as they were written.
@@ -212,7 +212,7 @@ func (a actor) check(effects []abi.Effect) error {
 	for i := range effects {
 		e := &effects[i]
 		if lacking := a.lacks(e); lacking != capNone {
-			return &deniedError{&OutputError{effectName(i, e), a.denial(e, lacking)}}
+			return &deniedError{&OutputError{Field: effectName(i, e), Problem: a.denial(e, lacking)}}
 		}
 	}
 	return nil

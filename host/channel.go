@@ -48,6 +48,8 @@ type Channel struct {
 	sub          *pubsub.Subscription[*Fanout]
 	subs         map[string]*pubsub.Subscription[*Fanout]
 	timers       timers
+	held         account    // of the tenant's quotas
+	recount      bool       // of the presences in held
 	counted      bool       // among the joined channels of the server
 	ending       abi.Reason // set by a stop effect
 	endText      string

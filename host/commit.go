@@ -21,6 +21,8 @@ import (
 type OutputError struct {
 	Field   string // such as "effects[2] push: payload"
 	Problem string
+
+	over *tenantExcess // where a limit of the tenant is
 }
 
 // Error describes the problem in one line.
@@ -50,14 +52,14 @@ func (c *Channel) checkOutput(r *abi.Response) error {
 		}
 	}
 	if tracks > 0 {
-		tracks += c.socket.srv.presence.Owned(c.owner)
+		tracks += c.socket.tenant.presence.Owned(c.owner)
 	}
 	// Counted without regard to replacements, so a callback may be refused a
 	// little early, but never gets past the limit.
 	if max(timers, subs, events, tracks) > maxPending {
-		return &OutputError{"effects", fmt.Sprintf("leave more than %d timers, subscriptions, interceptions or presences", maxPending)}
+		return &OutputError{Field: "effects", Problem: fmt.Sprintf("leave more than %d timers, subscriptions, interceptions or presences", maxPending)}
 	}
-	return nil
+	return c.reserve(r) // last, as nothing can be refused any more
 }
 
 // checkAnswer is the part of the check that needs no channel, only to know what
@@ -69,7 +71,7 @@ func checkAnswer(r *abi.Response, to codec) error {
 	for i := range r.Effects {
 		e := &r.Effects[i]
 		if problem := checkEffect(e, to); problem != "" {
-			return &OutputError{effectName(i, e), problem}
+			return &OutputError{Field: effectName(i, e), Problem: problem}
 		}
 	}
 	return nil
@@ -97,7 +99,7 @@ func checkResult(r *abi.Response, to codec) error {
 		problem = cmp.Or(statusProblem(r.Event), jsonProblem(r.Payload, r.Binary), binaryProblem(r.Binary, to))
 	}
 	if problem != "" {
-		return &OutputError{r.Result.String() + ":", problem}
+		return &OutputError{Field: r.Result.String() + ":", Problem: problem}
 	}
 	return nil
 }
@@ -206,7 +208,7 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 		case abi.EffectPush:
 			c.sendEvent(string(e.Event), e.Payload, e.Binary)
 		case abi.EffectBroadcast, abi.EffectBroadcastFrom:
-			c.socket.srv.broadcast(c, c.caps, c.topicOf(e), e)
+			c.socket.tenant.broadcast(c, c.caps, c.topicOf(e), e)
 		case abi.EffectSendInfo:
 			c.sendInfo(e)
 		case abi.EffectSendAfter:
@@ -227,7 +229,7 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 
 // applyTopic makes the effects on subscriptions and presences happen.
 func (c *Channel) applyTopic(e *abi.Effect) {
-	srv := c.socket.srv
+	tenant := c.socket.tenant
 	switch e.Kind {
 	case abi.EffectSubscribe:
 		c.subscribe(string(e.Topic))
@@ -238,9 +240,9 @@ func (c *Channel) applyTopic(e *abi.Effect) {
 	case abi.EffectPresenceTrack, abi.EffectPresenceUpdate:
 		c.track(e)
 	case abi.EffectPresenceUntrack:
-		srv.presence.Untrack(c.owner, c.topicOf(e), string(e.Key))
+		tenant.presence.Untrack(c.owner, c.topicOf(e), string(e.Key))
 	case abi.EffectPresencePush:
-		srv.presence.View(c.topicOf(e), func(state []byte) { c.sendEvent(wire.EventPresenceState, state, false) })
+		tenant.presence.View(c.topicOf(e), func(state []byte) { c.sendEvent(wire.EventPresenceState, state, false) })
 	}
 }
 
@@ -261,20 +263,20 @@ func (c *Channel) topicOf(e *abi.Effect) string {
 
 // broadcast sends an effect's event to topic, from a channel or from nobody, for
 // a handler that has caps.
-func (s *Server) broadcast(from *Channel, caps *Capabilities, topic string, e *abi.Effect) {
+func (t *Tenant) broadcast(from *Channel, caps *Capabilities, topic string, e *abi.Effect) {
 	// The fan-out outlives the callback's buffers, so it gets its own bytes.
 	f := newFanout(topic, string(e.Event), ownPayload(e))
 	f.binary, f.spares = e.Binary, caps.spares(topic, e.Event)
 	except := e.Kind == abi.EffectBroadcastFrom
 	switch {
 	case except && e.Local:
-		s.pubsub.LocalBroadcastFrom(from, topic, f)
+		t.pubsub.LocalBroadcastFrom(from, topic, f)
 	case except:
-		s.pubsub.BroadcastFrom(from, topic, f)
+		t.pubsub.BroadcastFrom(from, topic, f)
 	case e.Local:
-		s.pubsub.LocalBroadcast(topic, f)
+		t.pubsub.LocalBroadcast(topic, f)
 	default:
-		s.pubsub.Broadcast(topic, f)
+		t.pubsub.Broadcast(topic, f)
 	}
 }
 
@@ -298,7 +300,7 @@ func (c *Channel) sendInfo(e *abi.Effect) {
 	if to == "" {
 		to = c.socket.id
 	}
-	c.socket.srv.sendInfo(to, c.topicOf(e), e)
+	c.socket.tenant.sendInfo(to, c.topicOf(e), e)
 }
 
 func (c *Channel) sendAfter(e *abi.Effect) {
@@ -315,7 +317,7 @@ func (c *Channel) disconnect(e *abi.Effect) {
 		c.socket.Deliver("", &Fanout{event: wire.EventDisconnect})
 		return
 	}
-	c.socket.srv.disconnect(string(e.Key))
+	c.socket.tenant.disconnect(string(e.Key))
 }
 
 func (c *Channel) subscribe(topic string) {
@@ -325,7 +327,7 @@ func (c *Channel) subscribe(topic string) {
 	if c.subs == nil {
 		c.subs = map[string]*pubsub.Subscription[*Fanout]{}
 	}
-	c.subs[topic] = c.socket.srv.pubsub.Subscribe(topic, c, nil)
+	c.subs[topic] = c.socket.tenant.pubsub.Subscribe(topic, c, nil)
 }
 
 func (c *Channel) unsubscribe(topic string) {
@@ -371,7 +373,7 @@ func (c *Channel) intercepted() int {
 // track enters or updates a presence; tracking a key twice updates it.
 func (c *Channel) track(e *abi.Effect) {
 	t := presence.Track{Owner: c.owner, Topic: c.topicOf(e), Key: string(e.Key), Meta: cloneOrEmpty(e.Payload)}
-	tracker := c.socket.srv.presence
+	tracker := c.socket.tenant.presence
 	if e.Kind == abi.EffectPresenceTrack {
 		_, err := tracker.Track(t)
 		if !errors.Is(err, presence.ErrAlreadyTracked) {

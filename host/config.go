@@ -24,9 +24,16 @@ type Config struct {
 	// /socket with its defaults.
 	Mounts []Mount
 
-	// Routes are the handlers there are from the start, in order: the first
-	// that fits a topic serves it.
+	// Routes are the handlers there are from the start, in order: the first of a
+	// tenant's that fits a topic serves it.
 	Routes []Route
+
+	// Tenants are declared beside the default one, whose name is "".
+	Tenants []TenantConfig
+
+	// Suspensions keeps over restarts which tenants are suspended. Nil keeps
+	// nothing: they are resumed by a restart.
+	Suspensions SuspensionStore
 
 	// Pages are files served to plain GET requests outside the mounts, such as
 	// a demo page. Nil serves none.
@@ -70,6 +77,16 @@ type Config struct {
 // Clients open Path + "/websocket".
 type Mount struct {
 	Path string // such as "/socket"; a segment that begins with a colon stands for any text
+
+	// Hosts are the names, such as "acme.example.com" or "*.acme.example.com",
+	// that a request's Host has to be one of, whatever its port and case; empty
+	// means any. A mount with a name that fits better is preferred: a whole name to
+	// one with a *, a longer one of those to a shorter, and any to none. So mounts
+	// may share a path.
+	Hosts []string
+
+	// Tenant is whose clients connect here; "" for the default tenant's.
+	Tenant string
 
 	// Connect answers the connect callback. Nil accepts everybody.
 	Connect Handler
@@ -123,6 +140,8 @@ type Mount struct {
 	// and :path stand for the other end of the connection, the address the client
 	// comes from, and what it asked for.
 	Headers []string
+
+	tenant *Tenant // that Tenant names, once the server is made
 }
 
 // Authenticator checks the tokens of clients. Verify may block for as long as
@@ -166,6 +185,11 @@ func (c Config) withDefaults() Config {
 		mounts[i] = m.withDefaults()
 	}
 	c.Mounts = mounts
+	tenants := make([]TenantConfig, len(c.Tenants))
+	for i, t := range c.Tenants {
+		tenants[i] = TenantConfig{Name: t.Name, Limits: t.Limits.withDefaults()}
+	}
+	c.Tenants = tenants
 	c.ConnectionsPerAddress = cmp.Or(c.ConnectionsPerAddress, defaultConnections)
 	if c.ConnectionRate == (limit.Rate{}) {
 		c.ConnectionRate = DefaultConnectionRate()
@@ -207,7 +231,9 @@ func (c *Config) check() error {
 	if c.DrainBatch < 0 || c.DrainInterval < 0 {
 		return fmt.Errorf("%w: drain: batch %d or interval %s is negative", errConfig, c.DrainBatch, c.DrainInterval)
 	}
-	seen := map[string]bool{}
+	if err := errors.Join(c.checkTenants(), checkHosts(c.Mounts)); err != nil {
+		return err
+	}
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
 		var err error
@@ -217,8 +243,6 @@ func (c *Config) check() error {
 		switch {
 		case m.Path != "" && !strings.HasPrefix(m.Path, "/"):
 			return fmt.Errorf("%w: mount path %q does not begin with /", errConfig, m.Path)
-		case seen[m.Path]:
-			return fmt.Errorf("%w: mount path %q is given twice", errConfig, m.Path)
 		case m.MaxChannels < 0:
 			return fmt.Errorf("%w: mount %s: max_channels %d is negative", errConfig, m.Path, m.MaxChannels)
 		case m.IdleTimeout < 0:
@@ -233,7 +257,6 @@ func (c *Config) check() error {
 		if err := checkHeaders(m); err != nil {
 			return err
 		}
-		seen[m.Path] = true
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type connected struct {
 type refusal struct {
 	status int
 	body   string
+	retry  bool // the client is to try again, also one that polls
 }
 
 // newSocketID returns 128 random bits in upper-case hex.
@@ -50,7 +51,7 @@ func (s *Server) connect(v *visitor) (*connected, *refusal) {
 	}
 	params, problem := paramsJSON(v.ctx.QueryArgs(), v.vars)
 	if problem != "" {
-		return nil, &refusal{fasthttp.StatusBadRequest, problem}
+		return nil, &refusal{status: fasthttp.StatusBadRequest, body: problem}
 	}
 	b := s.scratch.Get().(*scratch)
 	defer s.release(b)
@@ -59,7 +60,7 @@ func (s *Server) connect(v *visitor) (*connected, *refusal) {
 		Params: params, Headers: v.headersJSON(),
 	}
 	s.stamp(&b.req)
-	log := s.log.With("socket", c.socketID, "plugin", m.ConnectPlugin)
+	log := m.tenant.log.With("socket", c.socketID, "plugin", m.ConnectPlugin)
 	resp, err := s.call(m.Connect, b)
 	if err == nil {
 		err = checkConnect(resp)
@@ -70,15 +71,15 @@ func (s *Server) connect(v *visitor) (*connected, *refusal) {
 	if after, ok := asUnavailable(err); ok {
 		s.countUnavailable(log, abi.CallbackConnect, err)
 		v.ctx.Response.Header.Set("Retry-After", strconv.FormatInt(roundUp(after, time.Second), 10))
-		return nil, &refusal{fasthttp.StatusServiceUnavailable, "plugin_unavailable"}
+		return nil, &refusal{status: fasthttp.StatusServiceUnavailable, body: "plugin_unavailable"}
 	}
 	if err != nil {
 		s.callbackFailed(log, abi.CallbackConnect, err)
-		return nil, &refusal{fasthttp.StatusInternalServerError, ""}
+		return nil, &refusal{status: fasthttp.StatusInternalServerError}
 	}
-	s.applyConnect(resp, m.ConnectCapabilities, log)
+	m.tenant.applyConnect(resp, m.ConnectCapabilities, log)
 	if resp.Result == abi.ResultReplyError {
-		return nil, &refusal{cmp.Or(int(resp.Number), fasthttp.StatusForbidden), string(resp.Payload)}
+		return nil, &refusal{status: cmp.Or(int(resp.Number), fasthttp.StatusForbidden), body: string(resp.Payload)}
 	}
 	c.idTopic = string(resp.IDTopic)
 	c.state, c.stateVersion = bytes.Clone(resp.State), resp.StateVersion
@@ -89,7 +90,7 @@ func (s *Server) connect(v *visitor) (*connected, *refusal) {
 // HTTP answer and may be anything.
 func checkConnect(r *abi.Response) error {
 	if len(r.IDTopic) > 0 && topicProblem(r.IDTopic) {
-		return &OutputError{"id_topic", "is not UTF-8 of 1 to 255 bytes"}
+		return &OutputError{Field: "id_topic", Problem: "is not UTF-8 of 1 to 255 bytes"}
 	}
 	without := *r
 	without.Binary, without.Payload = false, nil
@@ -97,41 +98,32 @@ func checkConnect(r *abi.Response) error {
 }
 
 // applyConnect makes the effects happen that are allowed without a channel.
-func (s *Server) applyConnect(r *abi.Response, caps *Capabilities, log *slog.Logger) {
+func (t *Tenant) applyConnect(r *abi.Response, caps *Capabilities, log *slog.Logger) {
 	for i := range r.Effects {
 		e := &r.Effects[i]
 		switch e.Kind {
 		case abi.EffectBroadcast:
-			s.broadcast(nil, caps, string(e.Topic), e)
+			t.broadcast(nil, caps, string(e.Topic), e)
 		case abi.EffectSendInfo:
-			s.sendInfo(string(e.Key), string(e.Topic), e)
+			t.sendInfo(string(e.Key), string(e.Topic), e)
 		case abi.EffectDisconnect:
-			s.disconnect(string(e.Key))
+			t.disconnect(string(e.Key))
 		case abi.EffectLog:
-			log.Log(s.ctx, logLevel(abi.Level(e.Number)), logText(e.Payload), "src", "guest")
+			log.Log(t.srv.ctx, logLevel(abi.Level(e.Number)), logText(e.Payload), "src", "guest")
 		}
 	}
 }
 
 // sendInfo leaves an effect's message with a channel; nothing if there is none.
-func (s *Server) sendInfo(socketID, topic string, e *abi.Effect) {
-	if c := s.find(socketID, topic); c != nil {
+func (t *Tenant) sendInfo(socketID, topic string, e *abi.Effect) {
+	if c := t.find(socketID, topic); c != nil {
 		c.postInfo(&mail{
 			kind: mailInfo, info: abi.InfoMessage, event: string(e.Event), payload: ownPayload(e), binary: e.Binary,
 		})
 	}
 }
 
-// find returns the channel of topic on a socket, nil if there is none.
-func (s *Server) find(socketID, topic string) *Channel {
-	sock := s.socket(socketID)
-	if sock == nil {
-		return nil
-	}
-	return sock.channel(topic)
-}
-
 // disconnect closes all sockets with the id topic.
-func (s *Server) disconnect(idTopic string) {
-	s.pubsub.Broadcast(idTopic, newFanout(idTopic, wire.EventDisconnect, emptyObject))
+func (t *Tenant) disconnect(idTopic string) {
+	t.pubsub.Broadcast(idTopic, newFanout(idTopic, wire.EventDisconnect, emptyObject))
 }

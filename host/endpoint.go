@@ -25,15 +25,15 @@ const (
 	pathLongPoll  = "/longpoll"
 )
 
-// endpoints are all endpoints of a server, those without variables first: an
-// exact path wins.
+// endpoints are all endpoints of a server, each kind in the order of its
+// declaration.
 type endpoints struct {
-	exact  map[string]*endpoint
+	exact  map[string][]*endpoint // without variables, by path
 	others []*endpoint
 }
 
 func newEndpoints(mounts []Mount) *endpoints {
-	all := &endpoints{exact: map[string]*endpoint{}}
+	all := &endpoints{exact: map[string][]*endpoint{}}
 	for i := range mounts {
 		m := &mounts[i]
 		all.add(&endpoint{mount: m}, m.Path+pathWebSocket)
@@ -51,30 +51,57 @@ func (all *endpoints) add(e *endpoint, path string) {
 		all.others = append(all.others, e)
 		return
 	}
-	all.exact[path] = e
+	all.exact[path] = append(all.exact[path], e)
 }
 
 // find returns the endpoint that a request is for and the values of its
-// variables; nil if there is none. Of several with variables the one that was
-// declared first wins. Escapes are undone segment by segment, so that a value
-// may hold a slash.
+// variables; nil if there is none. The one whose host fits best wins, of those one
+// without variables, of several with variables the one that was declared first.
 func (all *endpoints) find(u *fasthttp.URI) (*endpoint, []pathVar) {
-	if e := all.exact[string(u.Path())]; e != nil || len(all.others) == 0 {
-		return e, nil
+	name := hostName(string(u.Host()))
+	found, rank := fitting(all.exact[string(u.Path())], name)
+	if len(all.others) == 0 {
+		return found, nil
 	}
-	segments := strings.Split(string(u.PathOriginal()), "/")
+	segments, ok := pathSegments(u)
+	if !ok {
+		return found, nil
+	}
+	var vars []pathVar
+	for _, e := range all.others {
+		r := e.mount.rankHost(name)
+		if r <= rank {
+			continue
+		}
+		if values, ok := e.match(segments); ok {
+			found, vars, rank = e, values, r
+		}
+	}
+	return found, vars
+}
+
+// fitting returns the endpoint whose host fits best, and how well.
+func fitting(candidates []*endpoint, name string) (found *endpoint, rank int) {
+	rank = rankNone
+	for _, e := range candidates {
+		if r := e.mount.rankHost(name); r > rank {
+			found, rank = e, r
+		}
+	}
+	return found, rank
+}
+
+// pathSegments undoes the escapes of a path segment by segment, so that a value
+// may hold a slash; not ok when one is broken.
+func pathSegments(u *fasthttp.URI) (segments []string, ok bool) {
+	segments = strings.Split(string(u.PathOriginal()), "/")
 	for i := range segments {
 		var err error
 		if segments[i], err = url.PathUnescape(segments[i]); err != nil {
-			return nil, nil
+			return nil, false
 		}
 	}
-	for _, e := range all.others {
-		if vars, ok := e.match(segments); ok {
-			return e, vars
-		}
-	}
-	return nil, nil
+	return segments, true
 }
 
 func (e *endpoint) match(segments []string) (vars []pathVar, ok bool) {

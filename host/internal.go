@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -22,6 +23,8 @@ type apiCall struct {
 	SocketID       string          `json:"socket_id"`
 	ExceptSocketID string          `json:"except_socket_id"`
 	IDTopic        string          `json:"id_topic"`
+	Tenant         string          `json:"tenant"`
+	Reason         string          `json:"reason"`
 }
 
 // handleInternal answers every request on the internal port.
@@ -46,10 +49,8 @@ func (s *Server) handleInternal(ctx *fasthttp.RequestCtx) {
 	case !s.authorized(ctx):
 		apiError(ctx, fasthttp.StatusUnauthorized, "UNAUTHORIZED",
 			"give the key internal.token as: Authorization: Bearer KEY; without a token only programs on this machine may call")
-	case name == "info" && ctx.IsGet():
-		s.apiInfo(ctx)
-	case name == "info":
-		notAllowed(ctx, "GET")
+	case name == "info" || name == "tenants":
+		s.apiGet(ctx, name)
 	default:
 		s.apiPost(ctx, name)
 	}
@@ -75,8 +76,22 @@ func loopbackHost(hostport string) bool {
 	return name == "localhost" || err == nil && addr.IsLoopback()
 }
 
-func (s *Server) apiInfo(ctx *fasthttp.RequestCtx) {
-	body, err := json.Marshal(s.Info())
+// apiGet tells what there is: of the server, or of its tenants alone.
+func (s *Server) apiGet(ctx *fasthttp.RequestCtx, name string) {
+	if !ctx.IsGet() {
+		notAllowed(ctx, "GET")
+		return
+	}
+	info := s.Info()
+	if name == "tenants" {
+		answerJSON(ctx, map[string][]TenantInfo{"tenants": info.Tenants})
+		return
+	}
+	answerJSON(ctx, info)
+}
+
+func answerJSON(ctx *fasthttp.RequestCtx, v any) {
+	body, err := json.Marshal(v)
 	if err != nil {
 		apiError(ctx, fasthttp.StatusInternalServerError, "INTERNAL", err.Error())
 		return
@@ -85,15 +100,56 @@ func (s *Server) apiInfo(ctx *fasthttp.RequestCtx) {
 	ctx.SetBody(append(body, '\n'))
 }
 
-// apiPost does one of the calls of the server API: broadcast, push, send_info,
-// disconnect.
+// apiDo is what one of the calls of the server API does with its tenant, and the
+// answer. by is who calls.
+type apiDo func(t *Tenant, c *apiCall, by string) (any, error)
+
+// apiCalls returns the calls: broadcast, push, send_info, disconnect, suspend,
+// resume.
+func apiCalls() map[string]apiDo {
+	quiet := func(do func(*Tenant, *apiCall) error) apiDo {
+		return func(t *Tenant, c *apiCall, _ string) (any, error) { return struct{}{}, do(t, c) }
+	}
+	return map[string]apiDo{
+		"broadcast": quiet(func(t *Tenant, c *apiCall) error {
+			return t.BroadcastFrom(c.ExceptSocketID, c.Topic, c.Event, c.Payload)
+		}),
+		"push": quiet(func(t *Tenant, c *apiCall) error {
+			return t.Push(c.SocketID, c.Topic, c.Event, c.Payload)
+		}),
+		"send_info": quiet(func(t *Tenant, c *apiCall) error {
+			return t.SendInfo(c.SocketID, c.Topic, c.Event, c.Payload)
+		}),
+		"disconnect": quiet(func(t *Tenant, c *apiCall) error { return t.Disconnect(c.IDTopic) }),
+		"suspend": func(t *Tenant, c *apiCall, by string) (any, error) {
+			out, err := t.srv.suspend(t.name, c.Reason, by)
+			return apiOutcome(out), err
+		},
+		"resume": func(t *Tenant, c *apiCall, by string) (any, error) {
+			out, err := t.srv.resume(t.name, c.Reason, by)
+			return apiOutcome(out), err
+		},
+	}
+}
+
+// notKept goes with an outcome that a restart undoes.
+const notKept = "data_dir is not set: a restart resumes all tenants"
+
+// apiOutcome is out as a call answers it.
+func apiOutcome(out Outcome) any {
+	note := ""
+	if out.Suspended && !out.Kept {
+		note = notKept
+	}
+	return struct {
+		Outcome
+		Note string `json:"note,omitempty"`
+	}{out, note}
+}
+
+// apiPost does one of the calls.
 func (s *Server) apiPost(ctx *fasthttp.RequestCtx, name string) {
-	do := map[string]func(*apiCall) error{
-		"broadcast":  func(c *apiCall) error { return s.BroadcastFrom(c.ExceptSocketID, c.Topic, c.Event, c.Payload) },
-		"push":       func(c *apiCall) error { return s.Push(c.SocketID, c.Topic, c.Event, c.Payload) },
-		"send_info":  func(c *apiCall) error { return s.SendInfo(c.SocketID, c.Topic, c.Event, c.Payload) },
-		"disconnect": func(c *apiCall) error { return s.Disconnect(c.IDTopic) },
-	}[name]
+	do := apiCalls()[name]
 	switch {
 	case do == nil:
 		apiError(ctx, fasthttp.StatusNotFound, "NOT_FOUND", "no such call: "+name)
@@ -107,13 +163,18 @@ func (s *Server) apiPost(ctx *fasthttp.RequestCtx, name string) {
 		apiError(ctx, fasthttp.StatusBadRequest, "BAD_REQUEST", problem)
 		return
 	}
-	if err := do(call); err != nil {
+	t, ok := s.Tenant(call.Tenant)
+	if !ok {
+		apiError(ctx, fasthttp.StatusNotFound, "NO_SUCH_TENANT", fmt.Sprintf("%s: %q", ErrNoSuchTenant, logText([]byte(call.Tenant))))
+		return
+	}
+	answer, err := do(t, call, ctx.RemoteAddr().String())
+	if err != nil {
 		status, code := apiStatus(err)
 		apiError(ctx, status, code, err.Error())
 		return
 	}
-	ctx.SetContentType("application/json")
-	ctx.SetBodyString("{}\n")
+	answerJSON(ctx, answer)
 }
 
 func notAllowed(ctx *fasthttp.RequestCtx, method string) {
@@ -136,20 +197,46 @@ func decodeCall(body []byte, name string) (call *apiCall, problem string) {
 		return nil, "the body is not the JSON object that this call takes: " + strings.TrimPrefix(err.Error(), "json: ")
 	case dec.More():
 		return nil, "something follows the JSON object"
-	case (name == "push" || name == "send_info") && call.SocketID == "":
-		return nil, "socket_id is missing"
-	case name == "disconnect" && call.IDTopic == "":
-		return nil, "id_topic is missing"
-	case name != "disconnect" && call.Topic == "":
-		return nil, "topic is missing"
-	case name != "disconnect" && call.Event == "":
-		return nil, "event is missing"
 	}
-	return call, ""
+	return call, call.missing(name)
+}
+
+// missing tells which field a call lacks, or has and would not look at.
+func (c *apiCall) missing(name string) (problem string) {
+	switch name {
+	case "suspend", "resume":
+		if c.Tenant == "" {
+			return "tenant is missing; " + ErrDefaultTenant.Error()
+		}
+		return ""
+	case "disconnect":
+		if c.IDTopic == "" {
+			return "id_topic is missing"
+		}
+	case "push", "send_info":
+		if c.SocketID == "" {
+			return "socket_id is missing"
+		}
+	}
+	switch {
+	case c.Reason != "":
+		return "reason is for suspend and resume"
+	case name != "disconnect" && c.Topic == "":
+		return "topic is missing"
+	case name != "disconnect" && c.Event == "":
+		return "event is missing"
+	}
+	return ""
 }
 
 func apiStatus(err error) (status int, code string) {
 	switch {
+	case errors.Is(err, ErrSuspended):
+		return fasthttp.StatusConflict, "TENANT_SUSPENDED" // trying again is of no use before somebody resumes it
+	case errors.Is(err, ErrNotKept):
+		return fasthttp.StatusInternalServerError, "NOT_KEPT"
+	case errors.Is(err, ErrInvalidReason):
+		return fasthttp.StatusBadRequest, "INVALID_REASON"
 	case errors.Is(err, ErrNotFound):
 		return fasthttp.StatusNotFound, "NO_SUCH_CHANNEL"
 	case errors.Is(err, ErrOverloaded):

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/wire"
@@ -21,7 +22,7 @@ type joining struct {
 func (s *Socket) join(m *wire.Message) {
 	var rt *route
 	if m.TopicIsString {
-		rt = s.srv.routes().match(string(m.Topic))
+		rt = s.tenant.routes().match(string(m.Topic))
 	}
 	if rt == nil {
 		s.srv.clientFault(s.log, "join refused: no plugin serves the topic", "UNMATCHED_TOPIC", "topic", logText(m.TopicJSON))
@@ -34,9 +35,9 @@ func (s *Socket) join(m *wire.Message) {
 	}
 	c := newChannel(s, rt, m)
 	c.mail.enter()
-	old, ok := s.enter(c)
-	if !ok {
-		s.reply(m.JoinRef, m, wire.StatusError, reasonTooMany)
+	old, refusal := s.enter(c)
+	if refusal != nil {
+		s.reply(m.JoinRef, m, wire.StatusError, refusal)
 		return
 	}
 	j := &joining{ref: bytes.Clone(m.Ref), payload: bytes.Clone(m.Payload), binary: m.Binary, old: old}
@@ -50,6 +51,7 @@ func (c *Channel) join(j *joining) {
 		j.old.end(abi.ReasonDuplicateJoin, true)
 	}
 	if !c.accepted(j) {
+		c.hold(account{})
 		c.closeMail()
 		c.socket.forget(c)
 		return
@@ -78,8 +80,7 @@ func (c *Channel) accepted(j *joining) bool {
 		return false
 	}
 	if err != nil {
-		c.logFailure(abi.CallbackJoin, err)
-		c.refuseJoin(j, &abi.Response{Payload: reasonJoinCrashed})
+		c.refuseJoin(j, &abi.Response{Payload: c.joinFailure(err)})
 		return false
 	}
 	if resp.Result == abi.ResultReplyError {
@@ -92,11 +93,23 @@ func (c *Channel) accepted(j *joining) bool {
 	c.counted = true
 	c.socket.srv.stats.channels.Add(1)
 	c.interceptFrom(resp)
-	c.sub = c.socket.srv.pubsub.Subscribe(c.topic, c, func() {
+	c.sub = c.socket.tenant.pubsub.Subscribe(c.topic, c, func() {
 		c.replyJoin(j, wire.StatusOK, resp)
 	})
 	c.apply(resp, nil)
+	c.balance()
 	return true
+}
+
+// joinFailure returns what the client is told of a join that failed. That the
+// tenant has too much is no fault of the module, and has been logged.
+func (c *Channel) joinFailure(err error) []byte {
+	var out *OutputError
+	if errors.As(err, &out) && out.over != nil {
+		return out.over.appendJSON(nil)
+	}
+	c.logFailure(abi.CallbackJoin, err)
+	return reasonJoinCrashed
 }
 
 // refuseJoin answers a join that comes to nothing. Whoever has read the answer

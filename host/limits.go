@@ -242,7 +242,14 @@ func (s *Socket) overMessages(m *wire.Message) bool {
 	if string(m.Event) == wire.EventJoin {
 		bucket, rate, kind = &s.meter.joins, s.meter.limits.Joins, limitJoins
 	}
-	return s.answerExcess(m, s.take(bucket, rate, kind))
+	if s.answerExcess(m, s.take(bucket, rate, kind)) {
+		return true
+	}
+	e := s.tenant.overMessages() // behind the socket's own: who sends too much is not to use up what others may
+	if e != nil {
+		s.reply(m.JoinRef, m, wire.StatusError, e.appendJSON(nil))
+	}
+	return e != nil
 }
 
 // overChannel counts an event for a channel, likewise.

@@ -44,7 +44,7 @@ func (s *Server) longPoll(v *visitor) {
 	switch {
 	case !v.mount.LongPoll:
 		// phoenix.js stops at this status, where it would try for ever on others.
-		s.clientFault(s.log, "client refused", "LONGPOLL_OFF", "mount", v.mount.Path, "key", "mount.longpoll")
+		s.clientFault(v.mount.tenant.log, "client refused", "LONGPOLL_OFF", "mount", v.mount.Path, "key", "mount.longpoll")
 		ctx.SetStatusCode(fasthttp.StatusNotFound)
 		answerPoll(ctx, pollForbidden, "", nil)
 	case !s.allowsOrigin(v):
@@ -71,20 +71,28 @@ func (s *Server) pollGet(v *visitor) {
 		return
 	}
 	if s.draining.Load() {
-		refuse(v.ctx, &refusal{fasthttp.StatusServiceUnavailable, ""}) // clients try again
+		refuse(v.ctx, &refusal{status: fasthttp.StatusServiceUnavailable}) // clients try again
+		return
+	}
+	if v.mount.tenant.suspended.Load() != nil {
+		v.mount.tenant.refuseSuspended(v)
 		return
 	}
 	if v.mount.takesToken() {
 		v.token = string(v.ctx.Request.Header.Peek("X-Phoenix-AuthToken"))
 	}
 	c, refused := s.admit(v)
+	if refused != nil && refused.retry {
+		refuse(v.ctx, &refusal{status: refused.status}) // without a body, else phoenix.js would look for a status there
+		return
+	}
 	if refused != nil {
 		answerPoll(v.ctx, pollForbidden, "", nil)
 		return
 	}
 	p := newPollSession(newSocket(s, v.mount, c))
 	if !p.open() {
-		refuse(v.ctx, &refusal{fasthttp.StatusServiceUnavailable, ""})
+		refuse(v.ctx, &refusal{status: fasthttp.StatusServiceUnavailable})
 		return
 	}
 	answerPoll(v.ctx, pollGone, p.token, nil)
@@ -118,7 +126,7 @@ func (s *Server) pollSession(v *visitor) *pollSession {
 	if !ok {
 		return nil
 	}
-	sock := s.socket(id)
+	sock := v.mount.tenant.socket(id)
 	if sock == nil || sock.mount != v.mount {
 		return nil
 	}

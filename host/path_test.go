@@ -94,7 +94,7 @@ func broadcastPath(tb testing.TB) (run func()) {
 	payload := []byte(`{"text":"hello, everybody who is here"}`)
 	return func() {
 		w.out.cork()
-		w.srv.pubsub.Broadcast("t", newFanout("t", "new_msg", payload))
+		w.tenant.pubsub.Broadcast("t", newFanout("t", "new_msg", payload))
 		w.out.uncork()
 	}
 }

@@ -135,6 +135,7 @@ func (p *pattern) within(q *pattern) bool {
 // Route binds the topics that a pattern matches to the handler of their
 // channels.
 type Route struct {
+	Tenant  string // whose topics they are; "" for the default tenant's
 	Pattern string
 	Plugin  string // name of the handler in logs
 	Handler Handler

@@ -54,6 +54,7 @@ func (c *Channel) runInfo(m *mail) {
 		m.event, m.payload, m.binary, m.source = t.event, t.payload, t.binary, t.key
 	}
 	if !c.handler.Implements(abi.CallbackHandleInfo) {
+		c.balance() // of the timer
 		return
 	}
 	b := c.socket.srv.scratch.Get().(*scratch)
@@ -107,6 +108,7 @@ func (c *Channel) runCallback(b *scratch, passed *Fanout) {
 		c.ending, c.endText = abi.Reason(resp.Number), logText(resp.Text)
 	}
 	c.setState(resp) // last: the answer may be views into the old state
+	c.balance()
 	c.settle()
 }
 
@@ -187,6 +189,7 @@ func (c *Channel) terminate(why abi.Reason, text string) {
 	req.Reason, req.Source = uint32(why), []byte(text)
 	resp, err := c.call(b)
 	if err == nil {
+		resp.HasState = false // what becomes of a state is nobody's concern any more
 		err = c.checkOutput(resp)
 	}
 	if _, ok := c.isUnavailable(abi.CallbackTerminate, err); ok {
@@ -209,7 +212,8 @@ func (c *Channel) finish(why abi.Reason, last func()) {
 	}
 	c.timers.stop()
 	c.withdraw(last)
-	c.socket.srv.presence.UntrackAll(c.owner)
+	c.socket.tenant.presence.UntrackAll(c.owner)
+	c.hold(account{})
 	c.closeMail()
 	c.socket.forget(c)
 }

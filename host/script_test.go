@@ -178,6 +178,9 @@ func startConfig(t *testing.T, h host.Handler, cfg host.Config) *server {
 	if cfg.Routes == nil {
 		cfg.Routes = []host.Route{{Pattern: "*", Plugin: "script", Handler: h}}
 	}
+	for _, tenant := range cfg.Tenants {
+		cfg.Routes = append(cfg.Routes, host.Route{Tenant: tenant.Name, Pattern: "*", Plugin: "script", Handler: h})
+	}
 	cfg.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s, err := host.New(cfg)
 	if err != nil {

@@ -15,9 +15,6 @@ import (
 	"time"
 
 	"github.com/aviary-host/aviary/abi"
-	"github.com/aviary-host/aviary/presence"
-	"github.com/aviary-host/aviary/pubsub"
-	"github.com/aviary-host/aviary/wire"
 	"github.com/valyala/fasthttp"
 )
 
@@ -42,15 +39,12 @@ type Server struct {
 	tokens    tokens
 	http      *fasthttp.Server
 	internal  *fasthttp.Server
-	pubsub    *pubsub.PubSub[*Fanout]
-	presence  *presence.Tracker
+	tenants   []*Tenant       // the default one first, then as declared
 	ctx       context.Context // ends with Close
 	began     time.Time
 	addresses *addresses
 	cancel    context.CancelFunc
 
-	table    atomic.Pointer[router]
-	register sync.Mutex // one Register at a time
 	owners   atomic.Uint64
 	draining atomic.Bool
 	stats    stats
@@ -67,8 +61,9 @@ type Server struct {
 	// work counts every goroutine that runs on behalf of a socket.
 	work sync.WaitGroup
 
+	suspensions suspensions
+
 	mu        sync.Mutex
-	sockets   map[string]*Socket
 	listeners map[*fasthttp.Server][]net.Listener
 	closed    bool
 }
@@ -96,20 +91,18 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, endpoints: newEndpoints(cfg.Mounts), tokens: newTokens(cfg.Secret),
-		sockets: map[string]*Socket{}, began: time.Now(), addresses: newAddresses(&cfg),
+		began: time.Now(), addresses: newAddresses(&cfg),
 		listeners: map[*fasthttp.Server][]net.Listener{},
 		faults:    faults{kinds: map[string]*fault{}},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.scratch.New = func() any { return new(scratch) }
 	s.buffers.New = func() any { return new([]byte) }
-	s.table.Store(&router{})
-	s.pubsub = pubsub.New(pubsub.Config[*Fanout]{})
-	s.presence = presence.NewTracker(presence.Config{OnDiff: s.presenceDiff})
-	for _, r := range cfg.Routes {
-		if err := s.add(r); err != nil {
-			return nil, err
-		}
+	if err := s.makeTenants(); err != nil {
+		return nil, err
+	}
+	if err := s.loadSuspensions(); err != nil {
+		return nil, err
 	}
 	s.http = newHTTPServer(s.handleHTTP)
 	s.http.ConnState = s.connState
@@ -174,28 +167,13 @@ type discard struct{}
 
 func (discard) Printf(string, ...any) {}
 
-// Register binds a topic pattern to a handler, after all patterns registered
-// before: the first that fits a topic serves it. Channels that are joined keep
-// their handler. Errors wrap ErrInvalidPattern or ErrPatternRegistered.
+// Register binds a topic pattern of the default tenant to a handler, after all
+// patterns registered before: the first that fits a topic serves it. Channels that
+// are joined keep their handler. Errors wrap ErrInvalidPattern or
+// ErrPatternRegistered.
 func (s *Server) Register(topicPattern string, h Handler) error {
-	return s.add(Route{Pattern: topicPattern, Handler: h})
+	return s.home().Register(topicPattern, h)
 }
-
-func (s *Server) add(r Route) error {
-	s.register.Lock()
-	defer s.register.Unlock()
-	if r.Handler == nil {
-		return fmt.Errorf("%w: pattern %q has no handler", errConfig, r.Pattern)
-	}
-	longer, err := s.routes().with(r)
-	if err != nil {
-		return err
-	}
-	s.table.Store(&longer)
-	return nil
-}
-
-func (s *Server) routes() router { return *s.table.Load() }
 
 // Serve accepts clients on ln until Drain or Close and then returns
 // ErrServerClosed, or the listener's error. The server closes ln.
@@ -268,47 +246,6 @@ func (s *Server) release(b *scratch) {
 	s.scratch.Put(b)
 }
 
-// presenceDiff broadcasts a change of presences. It is called under the lock
-// of the topic's presences, which is what keeps diffs and states in order.
-func (s *Server) presenceDiff(topic string, d *presence.Diff) {
-	s.pubsub.LocalBroadcast(topic, newFanout(topic, wire.EventPresenceDiff, d.AppendJSON(nil)))
-}
-
-// enter makes a socket known; false when the server is going down.
-func (s *Server) enter(sock *Socket) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining.Load() {
-		return false
-	}
-	s.sockets[sock.id] = sock
-	s.work.Add(1)
-	return true
-}
-
-func (s *Server) exit(sock *Socket) {
-	s.mu.Lock()
-	delete(s.sockets, sock.id)
-	s.mu.Unlock()
-	s.work.Done()
-}
-
-func (s *Server) socket(id string) *Socket {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sockets[id]
-}
-
-func (s *Server) allSockets() []*Socket {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]*Socket, 0, len(s.sockets))
-	for _, sock := range s.sockets {
-		all = append(all, sock)
-	}
-	return all
-}
-
 // Drain ends the server in order: readiness fails and no new client is let in
 // from here on; every socket is told to reconnect elsewhere (close code 1012, as
 // phoenix pool_supervisor.ex), in batches, so that not all clients come to the
@@ -317,9 +254,7 @@ func (s *Server) allSockets() []*Socket {
 // its error, joined with ErrStuck if callbacks do not return even then. The
 // internal port answers until Close.
 func (s *Server) Drain(ctx context.Context) error {
-	s.mu.Lock()
-	s.draining.Store(true) // under mu: enter lets no socket in from here on
-	s.mu.Unlock()
+	s.draining.Store(true) // Tenant.enter lets no socket in from here on
 	s.hangUpAll(ctx)
 	done := make(chan struct{})
 	go func() { s.work.Wait(); close(done) }()

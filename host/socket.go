@@ -19,6 +19,7 @@ import (
 type Socket struct {
 	// Constant.
 	srv       *Server
+	tenant    *Tenant
 	mount     *Mount
 	id        string
 	idTopic   string
@@ -44,7 +45,7 @@ type Socket struct {
 	farewell farewell
 
 	mu       sync.Mutex
-	channels map[string]*Channel           // joined or joining, by topic
+	channels map[string]*Channel           // joined or joining, by topic; each counts for the tenant
 	ending   map[*Channel]bool             // withdrawn, but their last callback is to come
 	idSub    *pubsub.Subscription[*Fanout] // of idTopic
 	departed bool                          // nothing of it is to be made any more
@@ -88,19 +89,20 @@ func (f *farewell) patient() bool {
 
 func newSocket(srv *Server, m *Mount, c *connected) *Socket {
 	return &Socket{
-		srv: srv, mount: m,
+		srv: srv, tenant: m.tenant, mount: m,
 		id: c.socketID, idTopic: c.idTopic, seed: c.state, seedVer: c.stateVersion,
 		transport: c.transport, codec: newCodec(c), deflates: c.deflates, leave: c.leave,
-		log:      srv.log.With("socket", c.socketID),
+		log:      m.tenant.log.With("socket", c.socketID),
 		meter:    meter{limits: m.Limits, began: srv.began},
 		channels: map[string]*Channel{},
 	}
 }
 
-// arrive makes the socket known to the server; false when that is going down.
+// arrive makes the socket known to its tenant; false when the server is going down
+// or the tenant suspended.
 // Whoever called it calls depart in the end.
 func (s *Socket) arrive() bool {
-	if !s.srv.enter(s) {
+	if !s.tenant.enter(s) {
 		s.giveBack()
 		return false
 	}
@@ -108,7 +110,7 @@ func (s *Socket) arrive() bool {
 		return true
 	}
 	// From here on the socket may be told to end, and so depart.
-	sub := s.srv.pubsub.Subscribe(s.idTopic, s, nil)
+	sub := s.tenant.pubsub.Subscribe(s.idTopic, s, nil)
 	s.mu.Lock()
 	s.idSub = sub
 	late := s.departed
@@ -128,7 +130,7 @@ func (s *Socket) depart() {
 		sub.Cancel()
 	}
 	s.giveBack()
-	s.srv.exit(s)
+	s.tenant.exit(s)
 }
 
 // giveBack tells that the connection does not count any more.
@@ -205,8 +207,9 @@ const minEnding = 32
 // here on, and returns the one that it replaces. It refuses c when there are too
 // many: the one that is replaced does not count (socket.ex). Those that have not
 // ended yet count for themselves, or a client could have any number of joins
-// under way by joining one topic again and again.
-func (s *Socket) enter(c *Channel) (old *Channel, ok bool) {
+// under way by joining one topic again and again. refusal is what a client is
+// answered that has too many, nil otherwise.
+func (s *Socket) enter(c *Channel) (old *Channel, refusal []byte) {
 	s.mu.Lock()
 	old = s.channels[c.topic]
 	others := len(s.channels)
@@ -214,16 +217,27 @@ func (s *Socket) enter(c *Channel) (old *Channel, ok bool) {
 		others--
 	}
 	over := others >= s.mount.MaxChannels || len(s.ending) > max(s.mount.MaxChannels, minEnding)
-	ok = !over || s.meter.limits.logsOnly(limitMaxChannels)
+	ok, full := !over || s.meter.limits.logsOnly(limitMaxChannels), false
+	if ok && old == nil { // else it counts in the place of the old one
+		ok, full = s.tenant.quotas[quotaChannels].take(1)
+	}
 	if ok {
-		s.withdrawLocked(old)
+		s.displaceLocked(old)
 		s.channels[c.topic] = c
 	}
 	s.mu.Unlock()
+	if full {
+		if e := s.tenant.exceeded(quotaChannels, 0); e != nil {
+			refusal = e.appendJSON(nil)
+		}
+	}
 	if over {
 		s.breached(limitMaxChannels, "limit", s.mount.MaxChannels)
 	}
-	return old, ok
+	if !ok && refusal == nil {
+		refusal = reasonTooMany
+	}
+	return old, refusal
 }
 
 // withdraw takes c out of the channels that messages are routed to, then has it
@@ -241,14 +255,22 @@ func (s *Socket) withdraw(c *Channel, last func()) {
 }
 
 func (s *Socket) withdrawLocked(c *Channel) {
+	if s.displaceLocked(c) {
+		s.tenant.give(quotaChannels, 1)
+	}
+}
+
+// displaceLocked tells whether c was still there to be withdrawn.
+func (s *Socket) displaceLocked(c *Channel) bool {
 	if c == nil || s.channels[c.topic] != c {
-		return // has been withdrawn
+		return false
 	}
 	delete(s.channels, c.topic)
 	if s.ending == nil {
 		s.ending = map[*Channel]bool{}
 	}
 	s.ending[c] = true
+	return true
 }
 
 // forget lets go of a channel that has ended.

@@ -30,7 +30,7 @@ func TestDrainMeetsAnArrivingSocket(t *testing.T) {
 		if err := s.Close(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if <-arrived && s.pubsub.Topics() != 0 {
+		if <-arrived && s.home().pubsub.Topics() != 0 {
 			t.Fatal("the subscription outlives the socket")
 		}
 	}

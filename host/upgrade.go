@@ -43,16 +43,20 @@ func (s *Server) upgrade(v *visitor) {
 		return
 	}
 	if s.draining.Load() {
-		refuse(ctx, &refusal{fasthttp.StatusServiceUnavailable, "draining"})
+		refuse(ctx, &refusal{status: fasthttp.StatusServiceUnavailable, body: "draining"})
+		return
+	}
+	if v.mount.tenant.suspended.Load() != nil {
+		v.mount.tenant.refuseSuspended(v)
 		return
 	}
 	accept, problem := acceptKey(&ctx.Request.Header)
 	if problem != "" {
-		refuse(ctx, &refusal{fasthttp.StatusBadRequest, problem})
+		refuse(ctx, &refusal{status: fasthttp.StatusBadRequest, body: problem})
 		return
 	}
 	if !s.allowsOrigin(v) {
-		refuse(ctx, &refusal{fasthttp.StatusForbidden, "pages of this origin may not connect (mount.origins)"})
+		refuse(ctx, &refusal{status: fasthttp.StatusForbidden, body: "pages of this origin may not connect (mount.origins)"})
 		return
 	}
 	protocol, refused := v.negotiate()
@@ -107,13 +111,13 @@ func (v *visitor) negotiate() (protocol string, refused *refusal) {
 	if v.mount.takesToken() {
 		var ok bool
 		if v.token, offered, ok = takeToken(offered); !ok {
-			return "", &refusal{fasthttp.StatusBadRequest, "the auth token in sec-websocket-protocol is not base64"}
+			return "", &refusal{status: fasthttp.StatusBadRequest, body: "the auth token in sec-websocket-protocol is not base64"}
 		}
 		configured = append([]string{phoenixProtocol}, configured...)
 	}
 	protocol, ok := chooseSubprotocol(configured, offered)
 	if !ok {
-		return "", &refusal{fasthttp.StatusForbidden, ""}
+		return "", &refusal{status: fasthttp.StatusForbidden}
 	}
 	return protocol, nil
 }
@@ -197,7 +201,7 @@ func (s *Server) adopt(m *Mount, conn net.Conn, c *connected) {
 	}
 	w := newWebSocket(newSocket(s, m, c), bare, conn)
 	if !w.arrive() {
-		w.abort() // draining began during the handshake
+		w.abort() // draining began during the handshake, or the tenant was suspended
 		return
 	}
 	go func() {

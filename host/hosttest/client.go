@@ -35,6 +35,10 @@ type Options struct {
 	// of what it gets is not compared, as the format does not say it.
 	V1 bool
 
+	// Host is what the client takes the server's name to be, if it is another than
+	// that in the URL.
+	Host string
+
 	// LongPoll has the client poll beside the WebSocket's address. What there is
 	// only on a WebSocket fails the test.
 	LongPoll bool
@@ -108,6 +112,7 @@ func dial(t testing.TB, url string, o Options) (*Client, *Refusal, error) {
 	d := ws.Dialer{
 		Timeout:   Timeout,
 		Protocols: o.Subprotocols,
+		Host:      o.Host,
 		Header:    ws.HandshakeHeaderHTTP(o.Header),
 		OnStatusError: func(_ int, _ []byte, resp io.Reader) {
 			refusal = readRefusal(resp)

@@ -18,6 +18,7 @@ import (
 type poller struct {
 	http    *http.Client
 	url     string
+	host    string // in place of url's; empty for that
 	header  http.Header
 	token   string
 	waiting []string // messages that a poll brought and nobody has taken yet
@@ -43,7 +44,7 @@ func pollURL(wsURL string) string {
 
 // newPoller begins a session; the refusal is that of the server.
 func newPoller(wsURL string, o Options) (*poller, *Refusal, error) {
-	p := &poller{http: &http.Client{Timeout: Timeout, Transport: &http.Transport{}}, url: pollURL(wsURL), header: o.Header}
+	p := &poller{http: &http.Client{Timeout: Timeout, Transport: &http.Transport{}}, url: pollURL(wsURL), host: o.Host, header: o.Header}
 	a, err := p.request(http.MethodGet, "", "")
 	switch {
 	case err != nil:
@@ -62,6 +63,7 @@ func (p *poller) request(method, contentType, body string) (*PollAnswer, error) 
 	if err != nil {
 		return nil, err
 	}
+	req.Host = p.host
 	for name, values := range p.header {
 		req.Header[name] = values
 	}
@@ -122,7 +124,7 @@ func (p *poller) next() (string, error) {
 		switch {
 		case err != nil:
 			return "", err
-		case a.Status == http.StatusGone:
+		case a.Status == http.StatusGone, a.HTTPStatus == http.StatusServiceUnavailable:
 			p.token = "" // that of the new session is for nobody
 			return "", errSessionGone
 		}

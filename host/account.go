@@ -1,0 +1,95 @@
+package host
+
+import (
+	"fmt"
+
+	"github.com/aviary-host/aviary/abi"
+)
+
+// account is what a channel has of its tenant's quotas: from quotaState on, by
+// kind. Before the effects of a callback happen, as much is taken as they can
+// come to; afterwards what they did not need is given back. So a quota is never
+// exceeded, and what it counts is right whenever no callback runs.
+type account [quotaKinds - quotaState]int64
+
+func (a *account) of(kind quotaKind) *int64 { return &a[kind-quotaState] }
+
+// reserve takes what the answer of a callback needs, or nothing.
+func (c *Channel) reserve(r *abi.Response) error {
+	t, before, want := c.socket.tenant, c.held, c.wants(r)
+	for i := range want {
+		kind := quotaState + quotaKind(i)
+		if want[i] <= c.held[i] {
+			continue
+		}
+		if e := t.take(kind, want[i]-c.held[i]); e != nil {
+			c.hold(before)
+			return &OutputError{Field: kind.key(), Problem: fmt.Sprintf("would get %d more: over the tenant's limit of %s", want[i]-before[i], e.value()), over: e}
+		}
+		c.held[i] = want[i]
+	}
+	return nil
+}
+
+// wants returns what the channel has after the answer at most: of two effects on
+// the same new timer, subscription or presence it counts both.
+func (c *Channel) wants(r *abi.Response) account {
+	want := c.held
+	*want.of(quotaState) = int64(c.stateAfter(r))
+	timers, subs, tracks := want.of(quotaTimers), want.of(quotaSubscriptions), want.of(quotaPresences)
+	*timers, *subs = int64(c.timers.len()), int64(len(c.subs))
+	for i := range r.Effects {
+		switch e := &r.Effects[i]; e.Kind {
+		case abi.EffectSendAfter:
+			if len(e.Key) == 0 || c.timers.pending[string(e.Key)] == nil {
+				*timers++
+			}
+		case abi.EffectSubscribe:
+			if c.subs[string(e.Topic)] == nil && string(e.Topic) != c.topic {
+				*subs++
+			}
+		case abi.EffectPresenceTrack:
+			c.recount = true
+			if !c.socket.tenant.presence.Tracks(c.owner, c.topicOf(e), string(e.Key)) {
+				*tracks++
+			}
+		case abi.EffectPresenceUntrack:
+			c.recount = true
+		}
+	}
+	return want
+}
+
+// stateAfter is the length of the state that the channel has after the answer.
+func (c *Channel) stateAfter(r *abi.Response) int {
+	switch {
+	case r.HasState:
+		return len(r.State)
+	case c.sub == nil: // a join, which begins with what connect gave
+		return len(c.socket.seed)
+	}
+	return len(c.state)
+}
+
+// balance gives back what was reserved and is not there.
+func (c *Channel) balance() {
+	has := c.held
+	*has.of(quotaState) = int64(len(c.state))
+	*has.of(quotaTimers) = int64(c.timers.len())
+	*has.of(quotaSubscriptions) = int64(len(c.subs))
+	if c.recount {
+		*has.of(quotaPresences) = int64(c.socket.tenant.presence.Owned(c.owner))
+		c.recount = false
+	}
+	c.hold(has)
+}
+
+// hold gives back all but what is left.
+func (c *Channel) hold(left account) {
+	for i := range left {
+		if n := c.held[i] - left[i]; n != 0 {
+			c.socket.tenant.give(quotaState+quotaKind(i), n)
+		}
+	}
+	c.held = left
+}

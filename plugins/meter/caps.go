@@ -4,7 +4,8 @@ import "github.com/aviary-host/aviary/plugins/module"
 
 // Caps returns the caps within which a metered module has to be, if the guest's had
 // to be within c. They leave room for what is added, but not where a compiler's time
-// grows faster than a function: basic blocks, and their product with locals.
+// grows faster than a function: basic blocks, their product with locals, and the steps
+// from one to another.
 // Each place where fuel is looked at is a branch, so that what is within c may well
 // be over these.
 func Caps(c module.Caps) module.Caps {

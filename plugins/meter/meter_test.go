@@ -2,6 +2,7 @@ package meter_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -244,6 +245,8 @@ func TestInstrumentLeavesTheOldModule(t *testing.T) {
 // TestCaps: what is within the caps is measured again with its meters, since a branch
 // is more work for a compiler than most of what it stands beside.
 func TestCaps(t *testing.T) {
+	caps := module.DefaultCaps()
+	caps.Steps = math.MaxInt
 	for _, tt := range []struct {
 		name string
 		part []module.Instr
@@ -258,12 +261,12 @@ func TestCaps(t *testing.T) {
 	} {
 		check := func(n int) (plain, metered error) {
 			m := testModule(code(slices.Repeat(tt.part, n)))
-			_, plain = module.Decode(m.Encode(), module.DefaultCaps())
+			_, plain = module.Decode(m.Encode(), caps)
 			out, err := meter.Instrument(m, meter.Config{Stack: testStack})
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, metered = module.Decode(out.Encode(), meter.Caps(module.DefaultCaps()))
+			_, metered = module.Decode(out.Encode(), meter.Caps(caps))
 			return plain, metered
 		}
 		if plain, metered := check(tt.with); plain != nil || metered != nil {

@@ -104,6 +104,12 @@ var overCapsBy = map[string]overCap{
 		},
 		"basic blocks times locals and loops within each other",
 	},
+	"Steps": { // 4 to go on after a branch and to meet it at the end, and 1 to look a local up across it
+		9, func(n int) string {
+			return body("\x01\x01\x7f", "\x41\x00\x0d\x00"+strings.Repeat("\x20\x00", n-4)+end)
+		},
+		"steps from one basic block to another",
+	},
 	"Passed": { // by a call, a loop, a branch to it, a block, and a branch to that
 		3 + 3 + 1 + 1 + 1, func(n int) string {
 			return header + vector(typeSec, "\x60\x01\x7f\x02\x7f\x7f") + vector(funcSec, "\x00") +
@@ -171,7 +177,7 @@ var bombs = map[string]struct{ wasm, want string }{
 		"locals of all functions, at most 1048576",
 	},
 	"table":        {header + vector(tableSec, "\x70\x00\x80\x80\x80\x40"), "134217728 table entries, at most 65536"},
-	"nested loops": {body("\x01\x64\x7f", strings.Repeat("\x03\x40", 3500)+strings.Repeat(end, 3501)), "25203600 basic blocks times locals and loops within each other, at most 1048576"},
+	"nested loops": {body("\x01\x64\x7f", strings.Repeat("\x03\x40", 3500)+strings.Repeat(end, 3501)), "25203600 basic blocks times locals and loops within each other, at most 2097152"},
 	"ifs":          {body("\x01\x01\x7f", strings.Repeat("\x20\x00\x04\x40\x0b", 36_000)+end), "108001 basic blocks, at most 32768"},
 	"deep loops":   {body(noLoc, strings.Repeat("\x03\x40", 5000)+strings.Repeat("\x20\x00\x0d\x00\x0b", 5000)+end), "4097 blocks within each other, at most 4096"},
 	"br_table":     {body(noLoc, "\x00\x0e"+number(100_000)+strings.Repeat("\x00", 100_001)+end), "100001 targets of br_table, at most 16384"},

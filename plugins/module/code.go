@@ -13,6 +13,7 @@ type body struct {
 	depth  int    // the most of them that were open at once
 	blocks int    // basic blocks
 	passed uint64 // values that calls, branches and blocks hand over
+	flow   flow   // a compiler's steps
 }
 
 // open is a block that is open.
@@ -28,6 +29,7 @@ func (d *decoder) codeSection() {
 		return
 	}
 	imported := len(d.types) - n
+	d.body.flow = flow{types: d.m.Types, funcs: d.types, globals: int(d.counts[KindGlobal])}
 	d.m.Funcs = room[Func](n)[:n]
 	for i := range d.m.Funcs {
 		d.fn = imported + i
@@ -56,6 +58,7 @@ func (d *decoder) function(f *Func) {
 	d.sums.instructions += uint64(len(b.instrs))
 	d.within(d.sums.instructions, "instructions", d.caps.Instructions)
 	d.within(uint64(b.blocks), "basic blocks", d.caps.Blocks)
+	d.within(b.flow.steps, "steps from one basic block to another", d.caps.Steps)
 	d.within(b.passed, "values passed by calls, branches and blocks", d.caps.Passed)
 	d.within(uint64(b.blocks)*uint64(b.locals+b.depth), "basic blocks times locals and loops within each other", d.caps.BlockLocals)
 	f.Body = copied(b.instrs)
@@ -102,9 +105,13 @@ func (d *decoder) instructions(f *Func) {
 	b.instrs, b.targets, b.vectors = b.instrs[:0], b.targets[:0], b.vectors[:0]
 	b.open = append(b.open[:0], open{OpBlock, len(d.m.Types[f.Type].Results)})
 	b.loops, b.depth, b.blocks, b.passed = 0, 0, 1, 0
+	b.flow.begin(&d.m.Types[f.Type], b.locals)
 	for len(b.open) > 0 && d.err == nil {
 		in := Instr{Op: d.op()}
 		d.immediates(&in)
+		if d.err == nil {
+			b.flow.follow(&in, b.targets)
+		}
 		b.instrs = append(b.instrs, in)
 	}
 }

@@ -41,6 +41,10 @@ type opInfo struct {
 	shape shape
 	limit uint8 // the natural alignment, as an exponent; without one the number of lanes
 	lanes uint8 // of shapeMemLane
+
+	// effect is how many operands more there are behind the instruction, of those
+	// that always have the same.
+	effect int8
 }
 
 // opTable is never changed. It is a table because every instruction is looked up in
@@ -55,6 +59,7 @@ func newOpTable() *table {
 	t.basic()
 	t.misc()
 	t.simd()
+	t.effects()
 	return t
 }
 

@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 	"plugins/fair":   {},
 	"plugins/module": {},
 	"plugins/meter":  {"plugins/module"},
+	"plugins/traps":  {"abi", "plugins"},
 
 	"host/auth":   {"wire"},
 	"host/limit":  {},

@@ -54,6 +54,15 @@ const (
 	numKinds
 )
 
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	all := make([]Kind, 0, numKinds)
+	for k := KindTrap; k < numKinds; k++ {
+		all = append(all, k)
+	}
+	return all
+}
+
 // String returns the kind as errors and metrics spell it.
 func (k Kind) String() string {
 	names := [...]string{
@@ -76,6 +85,7 @@ type CallError struct {
 	Message  string // what happened, one line, partly in the guest's words
 	Stack    string // stack trace, a frame per line, innermost first; empty if there is none
 	Stderr   string // the last lines that the guest wrote to its standard error in this call
+	File     string // where the record of the failure is kept, empty if nowhere
 	Err      error  // what is behind it, may be nil
 }
 
@@ -91,13 +101,20 @@ func (e *CallError) Denied() bool { return e.Kind == KindDenied }
 // Unwrap returns what is behind the failure, or nil.
 func (e *CallError) Unwrap() error { return e.Err }
 
-// LogValue is the error as a log shows it: the line, and where there is one the
-// guest's stack trace, which is too long for a line.
+// LogValue is the error as a log shows it: the line, and where there are some the
+// guest's stack trace, which is too long for a line, and the file of the record.
 func (e *CallError) LogValue() slog.Value {
-	if e.Stack == "" {
-		return slog.StringValue(e.Error())
+	attrs := []slog.Attr{slog.String("message", e.Error())}
+	if e.Stack != "" {
+		attrs = append(attrs, slog.String("stack", e.Stack))
 	}
-	return slog.GroupValue(slog.String("message", e.Error()), slog.String("stack", e.Stack))
+	if e.File != "" {
+		attrs = append(attrs, slog.String("trap", e.File))
+	}
+	if len(attrs) == 1 {
+		return attrs[0].Value
+	}
+	return slog.GroupValue(attrs...)
 }
 
 // fault ends a callback: host functions panic with it, and wazero hands it

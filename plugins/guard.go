@@ -20,6 +20,9 @@ func (p *Plugin) handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byt
 	if err != nil || probe {
 		p.breaker.ended(outcomeOf(err), probe)
 	}
+	if err != nil {
+		p.record(req, err)
+	}
 	return buf, err
 }
 

@@ -215,9 +215,7 @@ func isAny(err error, targets ...error) bool {
 // withSettings returns req, with the plugin's settings where SPEC.md section
 // 3.1 wants them and the caller gave none.
 func (in *instance) withSettings(req *abi.Request) *abi.Request {
-	wanted := req.Callback == abi.CallbackConnect || req.Callback == abi.CallbackJoin ||
-		req.Callback == abi.CallbackCodeChange
-	if !wanted || len(req.Config) > 0 {
+	if !wantsSettings(req) {
 		return req
 	}
 	in.request = *req

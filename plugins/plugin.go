@@ -85,6 +85,11 @@ type Config struct {
 	// zero value means 5 failures in 10 s.
 	Breaker Breaker
 
+	// OnTrap is told of each callback that failed by the plugin's fault, before Handle
+	// returns. It is called from any goroutine and must not call the plugin. Nil means
+	// that nobody is told.
+	OnTrap func(*Trap)
+
 	// Limits bounds the responses; a field that is 0 means its default.
 	Limits abi.Limits
 
@@ -163,6 +168,7 @@ type Plugin struct {
 	tallies  []tally
 	failures [numKinds]atomic.Int64
 	breaker  *breaker
+	onTrap   func(*Trap)
 
 	closing  sync.Once
 	closeErr error
@@ -221,7 +227,7 @@ func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
 		rawSettings: append([]byte(nil), cfg.Settings...), presence: cfg.Presence,
 		logger: cfg.Logger.With("plugin", cfg.Name, "src", "guest"),
 		pool:   newPool(cfg.Instances), isolation: cfg.Isolation,
-		tenant: cfg.Tenant, tallies: make([]tally, cfg.Instances),
+		tenant: cfg.Tenant, tallies: make([]tally, cfg.Instances), onTrap: cfg.OnTrap,
 	}
 	p.granted, p.initial = allowances(&cfg)
 	p.breaker = newBreaker(cfg.Breaker, p.calls)

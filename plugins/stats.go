@@ -33,7 +33,7 @@ func (p *Plugin) Stats() Stats {
 		Instances: p.Live(), InstancesMade: p.made.Load(),
 		Breaker: p.breaker.at().String(), BreakerOpened: p.breaker.opened.Load(), Calls: p.calls(),
 	}
-	for k := KindTrap; k < numKinds; k++ {
+	for _, k := range Kinds() {
 		s.Failures[k.String()] = p.failures[k].Load()
 	}
 	for i := range p.tallies {

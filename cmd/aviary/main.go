@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -168,9 +169,10 @@ func (c *demoCmd) Run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 		return err
 	}
 	cfg := &app.Config{
+		DataDir: demoData(),
 		HTTP:    app.HTTP{Addr: c.Addr},
 		Pages:   pages,
-		Plugins: []app.Plugin{{Name: "chat", Wasm: wasm, Topics: []string{"room:*"}, Capabilities: may}},
+		Plugins: []app.Plugin{{Name: "chat", Wasm: wasm, Topics: []string{"room:*"}, Capabilities: may, Payloads: true}},
 		Mounts:  []app.Mount{{Path: "/socket", Connect: "chat"}},
 	}
 	err = job{cfg: cfg, drain: 5 * time.Second, ready: func(a *app.App) {
@@ -191,6 +193,20 @@ func chatMay() (*app.Capabilities, error) {
 		return nil, err
 	}
 	return app.ParseManifest(text)
+}
+
+// demoData is where the demo keeps records of failures; nowhere if there is no
+// directory for such things, as the demo has to run anywhere.
+func demoData() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	dir = filepath.Join(dir, "aviary-demo")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return ""
+	}
+	return dir
 }
 
 const demoGreeting = `

@@ -17,6 +17,7 @@ import (
 func TestExitCodes(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
+	t.Setenv("XDG_CACHE_HOME", dir)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -170,6 +171,7 @@ func TestServeInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var stdout, stderr bytes.Buffer
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	code := run(ctx, []string{"demo", "--addr", "127.0.0.1:0"}, &stdout, &stderr)
 	if code != exitFailure || !strings.Contains(stderr.String(), "interrupted while loading plugin chat") {
 		t.Errorf("exit %d, want %d\n%s", code, exitFailure, &stderr)

@@ -19,6 +19,7 @@ import (
 	"github.com/aviary-host/aviary/host/auth"
 	"github.com/aviary-host/aviary/plugins"
 	"github.com/aviary-host/aviary/plugins/fair"
+	"github.com/aviary-host/aviary/plugins/traps"
 )
 
 // ErrPlugin is wrapped when a plugin could not be read or was refused.
@@ -34,6 +35,7 @@ type App struct {
 	server    *host.Server
 	plugins   []*plugins.Plugin
 	tenant    *fair.Tenant // of plugins that name none
+	traps     *traps.Store // nil: records of failures are not kept
 	verifiers []*auth.Verifier
 	public    net.Listener
 	internal  net.Listener
@@ -71,6 +73,9 @@ func (a *App) start(ctx context.Context, cfg *Config) error {
 		return err
 	}
 	a.urls = clientURLs(a.public.Addr(), cfg.Mounts)
+	if err := a.openTraps(cfg); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	handlers, err := a.loadPlugins(ctx, cfg)
 	if err != nil {
 		return err
@@ -208,7 +213,7 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) 
 		Name: p.Name, Instances: p.Instances, Settings: settings,
 		MemoryPages: uint32((int64(p.Memory) + pageSize - 1) / pageSize),
 		Fuel:        uint64(p.Fuel), Deadline: p.Deadline.Duration, Stack: uint32(p.Stack),
-		Tenant: a.tenant, Breaker: p.Breaker.Breaker, Isolation: p.Isolation.Isolation,
+		Tenant: a.tenant, Breaker: p.Breaker.Breaker, Isolation: p.Isolation.Isolation, OnTrap: a.onTrap(p),
 		Presence: a.presences, PresenceDenied: g.host.CheckPresence, LogDenied: g.host.CheckLog(),
 		Secrets: g.secrets, Logger: a.log,
 	})

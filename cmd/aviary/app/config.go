@@ -38,6 +38,8 @@ const (
 
 // Config is a configuration file. Zero values are the defaults named.
 type Config struct {
+	DataDir string `toml:"data_dir"` // files that the server writes; empty: none
+
 	HTTP     HTTP     `toml:"http"`
 	Internal Internal `toml:"internal"`
 	Drain    Drain    `toml:"drain"`
@@ -71,17 +73,18 @@ type Internal struct {
 
 // Plugin is a module and the topics it serves.
 type Plugin struct {
-	Name      string         `toml:"name"`      // in logs and in mount.connect
-	Path      string         `toml:"path"`      // of the .wasm file
-	Topics    Topics         `toml:"topics"`    // patterns; over all plugins the first that fits serves a topic
-	Instances int            `toml:"instances"` // at most; default: one per core
-	Memory    Size           `toml:"memory"`    // of an instance, at most; default 16MiB
-	Fuel      int64          `toml:"fuel"`      // of a callback, in instructions; default 10 000 000
-	Deadline  Duration       `toml:"deadline"`  // of a callback; default 50ms
-	Stack     Size           `toml:"stack"`     // of a callback; default 1MiB
-	Isolation Isolation      `toml:"isolation"` // call (default), reset or instance
-	Breaker   Breaker        `toml:"breaker"`   // when it fails; default "5/10s"
-	Settings  map[string]any `toml:"settings"`  // what the module sees as its config
+	Name      string         `toml:"name"`          // in logs and in mount.connect
+	Path      string         `toml:"path"`          // of the .wasm file
+	Topics    Topics         `toml:"topics"`        // patterns; over all plugins the first that fits serves a topic
+	Instances int            `toml:"instances"`     // at most; default: one per core
+	Memory    Size           `toml:"memory"`        // of an instance, at most; default 16MiB
+	Fuel      int64          `toml:"fuel"`          // of a callback, in instructions; default 10 000 000
+	Deadline  Duration       `toml:"deadline"`      // of a callback; default 50ms
+	Stack     Size           `toml:"stack"`         // of a callback; default 1MiB
+	Isolation Isolation      `toml:"isolation"`     // call (default), reset or instance
+	Breaker   Breaker        `toml:"breaker"`       // when it fails; default "5/10s"
+	Payloads  bool           `toml:"trap_payloads"` // records of failures have what users sent; default false
+	Settings  map[string]any `toml:"settings"`      // what the module sees as its config
 
 	// Manifest is the file that says what the plugin may do; by default the one
 	// beside Path, room.plugin.toml for room.wasm, if there is one. Capabilities
@@ -215,6 +218,9 @@ func Load(path string) (*Config, error) {
 	cfg, err := parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrConfig, path, err)
+	}
+	if cfg.DataDir != "" && !filepath.IsAbs(cfg.DataDir) {
+		cfg.DataDir = filepath.Join(filepath.Dir(path), cfg.DataDir)
 	}
 	for i := range cfg.Plugins {
 		cfg.Plugins[i].below(filepath.Dir(path))

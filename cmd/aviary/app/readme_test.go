@@ -21,12 +21,12 @@ func readmeConfig(t *testing.T) *Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(text), "```toml\n[http]\n")
+	_, rest, ok := strings.Cut(string(text), "```toml\ndata_dir")
 	block, _, closed := strings.Cut(rest, "```")
 	if !ok || !closed {
-		t.Fatal("README has no configuration that begins with [http]")
+		t.Fatal("README has no configuration that begins with data_dir")
 	}
-	cfg, err := parse([]byte("[http]\n" + block))
+	cfg, err := parse([]byte("data_dir" + block))
 	if err != nil {
 		t.Fatalf("README's configuration: %v", err)
 	}

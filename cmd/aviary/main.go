@@ -169,7 +169,7 @@ func (c *demoCmd) Run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 		return err
 	}
 	cfg := &app.Config{
-		DataDir: demoData(),
+		DataDir: demoData(), CacheDir: app.UserCache,
 		HTTP:    app.HTTP{Addr: c.Addr},
 		Pages:   pages,
 		Plugins: []app.Plugin{{Name: "chat", Wasm: wasm, Topics: []string{"room:*"}, Capabilities: may, Payloads: true}},

@@ -35,6 +35,7 @@ type App struct {
 	server    *host.Server
 	plugins   []*plugins.Plugin
 	tenant    *fair.Tenant // of plugins that name none
+	cache     *plugins.CacheDir
 	traps     *traps.Store // nil: records of failures are not kept
 	verifiers []*auth.Verifier
 	public    net.Listener
@@ -177,6 +178,9 @@ func (a *App) loadPlugins(ctx context.Context, cfg *Config) (map[string]*plugins
 	if a.tenant, err = (&TenantFuel{}).tenant(fair.NewScheduler(fair.Config{}), "default"); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	if a.cache, err = a.openCache(cfg); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	handlers := map[string]*plugins.Plugin{}
 	for i := range cfg.Plugins {
 		p, err := a.loadPlugin(ctx, &cfg.Plugins[i], cmp.Or(cfg.LoadTimeout, defaultLoadTimeout))
@@ -215,7 +219,7 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) 
 		Fuel:        uint64(p.Fuel), Deadline: p.Deadline.Duration, Stack: uint32(p.Stack),
 		Tenant: a.tenant, Breaker: p.Breaker.Breaker, Isolation: p.Isolation.Isolation, OnTrap: a.onTrap(p),
 		Presence: a.presences, PresenceDenied: g.host.CheckPresence, LogDenied: g.host.CheckLog(),
-		Secrets: g.secrets, Logger: a.log,
+		Secrets: g.secrets, Cache: a.cache, Logger: a.log,
 	})
 	if err != nil {
 		return nil, err

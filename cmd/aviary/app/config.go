@@ -38,7 +38,8 @@ const (
 
 // Config is a configuration file. Zero values are the defaults named.
 type Config struct {
-	DataDir string `toml:"data_dir"` // files that the server writes; empty: none
+	DataDir  string `toml:"data_dir"`  // files that the server writes; empty: none
+	CacheDir string `toml:"cache_dir"` // compiled modules; empty in a file: in the user's cache; "off", or empty in a Config: none
 
 	HTTP     HTTP     `toml:"http"`
 	Internal Internal `toml:"internal"`
@@ -221,6 +222,12 @@ func Load(path string) (*Config, error) {
 	}
 	if cfg.DataDir != "" && !filepath.IsAbs(cfg.DataDir) {
 		cfg.DataDir = filepath.Join(filepath.Dir(path), cfg.DataDir)
+	}
+	switch {
+	case cfg.CacheDir == "":
+		cfg.CacheDir = UserCache
+	case cfg.CacheDir != cacheOff && !filepath.IsAbs(cfg.CacheDir):
+		cfg.CacheDir = filepath.Join(filepath.Dir(path), cfg.CacheDir)
 	}
 	for i := range cfg.Plugins {
 		cfg.Plugins[i].below(filepath.Dir(path))

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aviary-host/aviary/examples/chat"
+)
+
+// started starts an app with the chat, and ends it.
+func started(t *testing.T, cacheDir string) (log string, err error) {
+	t.Helper()
+	wasm, err := chat.Module()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	a, err := Start(context.Background(), &Config{
+		CacheDir: cacheDir, HTTP: HTTP{Addr: "127.0.0.1:0"}, LoadTimeout: 5 * time.Minute,
+		Plugins: []Plugin{{Name: "chat", Wasm: wasm, Topics: Topics{"room:*"}}},
+	}, slog.New(slog.NewTextHandler(&text, nil)))
+	if err == nil {
+		err = a.Close(context.Background())
+	}
+	return text.String(), err
+}
+
+// TestCacheDir: what is kept where, and what a directory costs that others can get at.
+func TestCacheDir(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "user"))
+	t.Setenv("HOME", filepath.Join(dir, "home"))
+	open := filepath.Join(dir, "open")
+	if err := os.Mkdir(open, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o755); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	_, err := started(t, open)
+	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "cache_dir: cache directory "+open+" has mode 0755") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := started(t, "off"); err != nil {
+		t.Error(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "[uh]*")); err != nil || len(left) != 0 {
+		t.Errorf("without a cache there are %v, %v", left, err)
+	}
+	if log, err := started(t, UserCache); err != nil || strings.Contains(log, "NO_CACHE") {
+		t.Errorf("%v\n%s", err, log)
+	}
+	kept, err := filepath.Glob(filepath.Join(dir, "*", "aviary", "*", "*")) // or */*/aviary, as systems differ
+	if err != nil || len(kept) != 1 {
+		t.Errorf("kept are %v, %v", kept, err)
+	}
+}
+
+func TestCacheDirOfAFile(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                         UserCache,
+		"cache_dir = \"off\"\n":    "off",
+		"cache_dir = \"/c/d\"\n":   "/c/d",
+		"cache_dir = \"compiled\"": "compiled",
+	} {
+		path := write(t, text+"\n"+plugin)
+		cfg, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "compiled" {
+			want = filepath.Join(filepath.Dir(path), want)
+		}
+		if cfg.CacheDir != want {
+			t.Errorf("%q is %s, want %s", text, cfg.CacheDir, want)
+		}
+	}
+}

@@ -69,6 +69,11 @@ type Config struct {
 	// X-Forwarded-Proto are believed. Nil means those of this machine.
 	TrustedProxies []netip.Prefix
 
+	// PluginStats returns what GET /api/v1/plugins answers as the list plugins, to be
+	// encoded as JSON. It is called from many goroutines at once. Nil means an empty
+	// list.
+	PluginStats func() any
+
 	// Logger receives the server's own log. Nil discards it.
 	Logger *slog.Logger
 }

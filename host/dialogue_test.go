@@ -459,6 +459,8 @@ func TestInternalAPI(t *testing.T) {
 		{"POST", "/api/v1/push", `{"topic":"t","event":"e"}`, 400, `socket_id is missing`},
 		{"POST", "/api/v1/disconnect", `{}`, 400, `id_topic is missing`},
 		{"POST", "/api/v1/info", ``, 405, `use GET`},
+		{"GET", "/api/v1/plugins", "", 200, `{"plugins":[]}`},
+		{"POST", "/api/v1/plugins", ``, 405, `use GET`},
 		{"POST", "/api/v1/broadcast", `{"topic":"t","evnt":"e"}`, 400, `unknown field \"evnt\"`},
 		{"POST", "/api/v1/broadcast", `{`, 400, `"BAD_REQUEST"`},
 		{"GET", "/api/v1/broadcast", "", 405, `"METHOD"`},

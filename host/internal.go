@@ -49,8 +49,12 @@ func (s *Server) handleInternal(ctx *fasthttp.RequestCtx) {
 	case !s.authorized(ctx):
 		apiError(ctx, fasthttp.StatusUnauthorized, "UNAUTHORIZED",
 			"give the key internal.token as: Authorization: Bearer KEY; without a token only programs on this machine may call")
-	case name == "info" || name == "tenants":
-		s.apiGet(ctx, name)
+	case name == "info":
+		apiGet(ctx, func() any { return s.Info() })
+	case name == "tenants":
+		apiGet(ctx, func() any { return map[string][]TenantInfo{"tenants": s.Info().Tenants} })
+	case name == "plugins":
+		apiGet(ctx, s.pluginStats)
 	default:
 		s.apiPost(ctx, name)
 	}
@@ -76,18 +80,13 @@ func loopbackHost(hostport string) bool {
 	return name == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// apiGet tells what there is: of the server, or of its tenants alone.
-func (s *Server) apiGet(ctx *fasthttp.RequestCtx, name string) {
+// apiGet answers with what get returns, as JSON.
+func apiGet(ctx *fasthttp.RequestCtx, get func() any) {
 	if !ctx.IsGet() {
 		notAllowed(ctx, "GET")
 		return
 	}
-	info := s.Info()
-	if name == "tenants" {
-		answerJSON(ctx, map[string][]TenantInfo{"tenants": info.Tenants})
-		return
-	}
-	answerJSON(ctx, info)
+	answerJSON(ctx, get())
 }
 
 func answerJSON(ctx *fasthttp.RequestCtx, v any) {
@@ -98,6 +97,15 @@ func answerJSON(ctx *fasthttp.RequestCtx, v any) {
 	}
 	ctx.SetContentType("application/json")
 	ctx.SetBody(append(body, '\n'))
+}
+
+// pluginStats is what GET /api/v1/plugins answers.
+func (s *Server) pluginStats() any {
+	var list any = []any{}
+	if s.cfg.PluginStats != nil {
+		list = s.cfg.PluginStats()
+	}
+	return map[string]any{"plugins": list}
 }
 
 // apiDo is what one of the calls of the server API does with its tenant, and the

@@ -55,7 +55,8 @@ type Config struct {
 	Fuel uint64
 
 	// Deadline is how long a callback may take, measured from the end of its first
-	// FuelSlice, so that short ones need no clock; 0 means 50 ms. Initialisation gets
+	// FuelSlice, so that short ones need no clock, and without what it waits for other
+	// guests; 0 means 50 ms. Initialisation gets
 	// 5 s, or Deadline if that is more.
 	Deadline time.Duration
 
@@ -337,7 +338,9 @@ func (p *Plugin) Implements(c abi.Callback) bool {
 // resp are views into the returned buffer: buf, grown if need be. Both belong
 // to the caller, who gives the buffer back with the next call.
 //
-// Handle waits while all instances are busy. After an error, a [*CallError] or
+// Handle waits while all instances are busy, while the tenant is out of fuel, and for
+// the callback's turn beside other guests, 2 s at most for each of the latter two.
+// After an error, a [*CallError] or
 // [ErrClosed], nothing has happened, resp is empty, and the buffer may be
 // reused; the next call finds the plugin as good as new. It does not allocate
 // unless it waits, fails, or makes an instance or a larger buffer.

@@ -39,10 +39,12 @@ func TestShortCallbacksPassHogs(t *testing.T) {
 	for range 16 {
 		wg.Go(func() {
 			for !done.Load() {
-				if _, err := handle(hog, abi.CallbackHandleIn, ""); !errors.Is(err, plugins.ErrFuel) {
+				switch _, err := handle(hog, abi.CallbackHandleIn, ""); {
+				case errors.Is(err, plugins.ErrFuel):
+					burnt.Add(1)
+				case !errors.Is(err, plugins.ErrBusy): // as on a slow machine
 					t.Errorf("a hog ended with %v", err)
 				}
-				burnt.Add(1)
 			}
 		})
 	}
@@ -71,7 +73,7 @@ func TestHogsShareByWeight(t *testing.T) {
 	sched := fair.NewScheduler(fair.Config{Procs: 2}) // one turn
 	heavy := newTenant(t, sched, fair.TenantConfig{Name: "heavy", Weight: 8})
 	light := newTenant(t, sched, fair.TenantConfig{Name: "light"})
-	cfg := plugins.Config{Instances: 4, Deadline: time.Minute}
+	cfg := plugins.Config{Instances: 4, Deadline: time.Minute, Fuel: 2_500_000} // more than a turn, and all of heavy's less than its round
 	var ended sync.Mutex
 	var order []string
 	burn := func(tenant *fair.Tenant) func() {

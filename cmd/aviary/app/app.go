@@ -108,6 +108,7 @@ func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) (host
 		ConnectionsPerAddress: cfg.HTTP.ConnectionsPerAddress, LogOnly: cfg.HTTP.LogOnly, TrustedProxies: trusted,
 		ConnectionRate: cfg.HTTP.ConnectionRate.or(host.DefaultConnectionRate()),
 		DrainBatch:     cfg.Drain.Batch, DrainInterval: cfg.Drain.Interval.Duration,
+		PluginStats: a.pluginStats,
 	}
 	for i := range cfg.Plugins {
 		p := &cfg.Plugins[i]
@@ -238,6 +239,15 @@ func (a *App) logLoaded(loaded *plugins.Plugin, p *Plugin, took time.Duration) {
 		a.log.Warn(fmt.Sprintf("every callback of plugin %s gets an instance of its own, which is slow: %s (plugin.isolation = %q keeps them)",
 			p.Name, whyNot, plugins.IsolateInstance), "code", "NOT_RESETTABLE", "plugin", p.Name)
 	}
+}
+
+// pluginStats counts what the plugins have done, in the order of the file.
+func (a *App) pluginStats() any {
+	all := make([]plugins.Stats, len(a.plugins))
+	for i, p := range a.plugins {
+		all[i] = p.Stats()
+	}
+	return all
 }
 
 // presences answers the guests' presence_list. There is nobody yet while the

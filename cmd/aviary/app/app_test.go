@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -54,6 +55,14 @@ func TestStartServesAndCloses(t *testing.T) {
 	}
 	if err == nil {
 		_ = resp.Body.Close() // nothing was read from it
+	}
+	if resp, err = client.Get("http://" + a.InternalAddr() + "/api/v1/plugins"); err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close() // it was read to its end
+	if want := `{"plugins":[{"name":"echo","module":"`; err != nil || !strings.HasPrefix(string(body), want) {
+		t.Errorf("plugins are %s, %v", body, err)
 	}
 	if a.Server().Info().Sockets != 0 || a.PublicAddr() == a.InternalAddr() {
 		t.Errorf("info %+v, ports %s and %s", a.Server().Info(), a.PublicAddr(), a.InternalAddr())

@@ -99,19 +99,21 @@ func hostPresenceList(c *guestCall, mem api.Memory, stack []uint64) {
 	}
 	topic := view(mem, "presence_list: topic", stack[0], stack[1])
 	room := view(mem, "presence_list: out", stack[2], stack[3])
+	c.budget.burnBytes(len(topic)) // it is copied
 	c.plugin.rights.checkPresence(topic)
 	if c.plugin.presence == nil {
 		stack[0] = answer(room, []byte("{}"))
 		return
 	}
 	c.scratch = c.plugin.presence(c.scratch[:0], string(topic))
-	c.budget.burnBytes(len(topic) + len(c.scratch))
+	c.budget.burnBytes(len(c.scratch))
 	stack[0] = answer(room, c.scratch)
 }
 
 func hostConfig(c *guestCall, mem api.Memory, stack []uint64) {
 	key := view(mem, "config: key", stack[0], stack[1])
 	room := view(mem, "config: out", stack[2], stack[3])
+	c.budget.burnBytes(len(key)) // all of it is looked at, also where there is no such key
 	value, ok := c.plugin.settings[string(key)]
 	if !ok {
 		value, ok = c.plugin.rights.secrets[string(key)]
@@ -123,7 +125,7 @@ func hostConfig(c *guestCall, mem api.Memory, stack []uint64) {
 		stack[0] = api.EncodeI32(-1)
 		return
 	}
-	c.budget.burnBytes(len(key) + len(value))
+	c.budget.burnBytes(len(value))
 	stack[0] = answer(room, value)
 }
 

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
@@ -46,6 +47,11 @@ const (
 	// with more to say calls again.
 	maxWrite  = 64 << 10
 	maxIovecs = 1024
+
+	// Fuel for what a write costs besides its bytes. A line of standard error is
+	// copied and kept.
+	burnIovec = 40
+	burnLine  = 200
 )
 
 // wasiFunc is a function of WASI preview 1: it gets its parameters and returns
@@ -192,7 +198,7 @@ func wasiWrite(c *guestCall, mem api.Memory, args []uint64) uint64 {
 		if !ok {
 			return errnoFault
 		}
-		c.budget.burnBytes(len(p))
+		c.budget.burn(burnIovec + burnLine*bytes.Count(p, []byte{'\n'}) + len(p)>>burnShift)
 		buf.write(p, emit)
 		written += len(p)
 	}

@@ -38,11 +38,12 @@ var allowed = map[string][]string{
 	"bench":    {"bench"},
 	"cmd":      {"abi", "host", "plugins", "cmd", "examples/chat"},
 
-	"plugins/image":  {},
-	"plugins/fair":   {},
-	"plugins/module": {},
-	"plugins/meter":  {"plugins/module"},
-	"plugins/traps":  {"abi", "plugins"},
+	"plugins/image":   {},
+	"plugins/fair":    {},
+	"plugins/module":  {},
+	"plugins/meter":   {"plugins/module"},
+	"plugins/traps":   {"abi", "plugins"},
+	"plugins/hostile": {"abi", "plugins/module", "plugins/meter"},
 
 	"host/auth":   {"wire"},
 	"host/limit":  {},

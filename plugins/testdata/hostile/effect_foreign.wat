@@ -1,0 +1,19 @@
+;; Broadcasts to a topic of another tenant's.
+(data (i32.const 131072)
+  "\40\00\00\00\00\00\00\00" ;; header_size 64, result, flags, state_version
+  "\00\00\00\00\30\00\00\00" ;; number, effect_size
+  "\40\00\00\00\01\00\00\00" ;; effects: offset, number of records
+  "\00\00\00\00\00\00\00\00" ;; payload
+  "\00\00\00\00\00\00\00\00" ;; event
+  "\00\00\00\00\00\00\00\00" ;; state
+  "\00\00\00\00\00\00\00\00" ;; id_topic
+  "\00\00\00\00\00\00\00\00" ;; text
+  "\03\00\00\00\00\00\00\00" ;; effect: kind, flags, number
+  "\00\00\00\00\00\00\00\00" ;; value
+  "\70\00\00\00\0a\00\00\00" ;; topic
+  "\7a\00\00\00\03\00\00\00" ;; event
+  "\7d\00\00\00\12\00\00\00" ;; payload
+  "\00\00\00\00\00\00\00\00" ;; key
+  "rival:roommsg{\22from\22:\22hostile\22}")
+(func $attack (param $req i32) (param $len i32) (result i64)
+  (i64.const 0x000200000000008f)) ;; 143 bytes at 131072

@@ -1,0 +1,5 @@
+;; A response with a result that there is not.
+(func $attack (param $req i32) (param $len i32) (result i64)
+  (memory.fill (i32.const 131072) (i32.const 0) (i32.const 64))
+  (i64.store offset=0 (i32.const 131072) (i64.const 0xff0040)) ;; header_size 64, result 255
+  (i64.const 0x0002000000000070))

@@ -1,0 +1,6 @@
+;; Traps, and then terminate, which is told so, never ends.
+(func $terminate (export "terminate") (param i32 i32) (result i64)
+  (loop $again (br $again))
+  (unreachable))
+(func $attack (param $req i32) (param $len i32) (result i64)
+  (unreachable))

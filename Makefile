@@ -27,7 +27,7 @@ PORT     ?=
 CTL      ?=
 HANDLER  ?= go
 
-.PHONY: help build run guests faults test race fuzz check bench bench-server bench-sandbox conformance-server clean
+.PHONY: help build run guests faults test race hostile fuzz check bench bench-server bench-sandbox conformance-server clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -51,14 +51,19 @@ $(eval $(call guest,examples/chat/module/chat.wasm,examples/chat/guest))
 $(eval $(call guest,examples/conformance/guest/conformance.wasm,examples/conformance/guest))
 $(eval $(call guest,examples/bench/guest/bench.wasm,examples/bench/guest))
 
-faults: ## assemble the fault guests again (needs wat2wasm, from Debian's wabt)
+faults: ## assemble the fault guests and the hostile ones again (needs wat2wasm, from Debian's wabt)
 	plugins/testdata/faults/build.sh
+	plugins/testdata/hostile/build.sh
 
 test: build ## every test
 	go run $(GOTESTSUM) --format pkgname-and-test-fails -- -shuffle=on -timeout 20m ./...
 
 race: build ## every Go test under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go run $(GOTESTSUM) --format pkgname-and-test-fails -- -race -shuffle=on -timeout 30m ./...
+
+hostile: ## what others notice of attacks, as a table: attack, error, quiet p99, p99, max (ms), RSS (KiB); the machine must be free
+	AVIARY_HOSTILE=measure go test -count=1 -timeout 60m -run '^(TestHostile|TestCollector|TestBombs)' -v -p 1 \
+		./cmd/aviary/app ./plugins ./plugins/hostile | grep -Ev '^=== |^ *--- PASS'
 
 fuzz: ## every fuzz target, and random bytes at a server under the race detector, for FUZZTIME each
 	AVIARY_CHAOS=$(FUZZTIME) CGO_ENABLED=1 go test -race -count=1 -timeout 0 -run '^TestRandomBytes' ./host/rfc6455

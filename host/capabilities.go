@@ -175,7 +175,7 @@ func (c *Capabilities) notAmong(what capability, topic []byte) string {
 	if what == capDisconnect {
 		kind = "id topic"
 	}
-	return fmt.Sprintf("%s %q is not among the plugin's %s topics %s", kind, logText(topic), what, c.cite(what))
+	return fmt.Sprintf("%s %q is not among the plugin's %s topics %s", kind, logText(topic[:min(len(topic), maxName)]), what, c.cite(what))
 }
 
 func (c *Capabilities) withheld(what capability) string {

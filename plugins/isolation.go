@@ -182,6 +182,6 @@ func (in *instance) reset() error {
 		return fmt.Errorf("putting an instance back: %w", err)
 	}
 	in.adopt()
-	in.plugin.resets.Add(1)
+	in.tally.resets.Add(1)
 	return nil
 }

@@ -146,7 +146,6 @@ type Plugin struct {
 	isolation Isolation
 	whyNot    string   // instances cannot be put back; empty if they can
 	picture   *picture // of an instance; nil until the first was made, or if they cannot be put back
-	resets    atomic.Uint64
 
 	// Of modules whose instances can be put back.
 	memoryPages, firstPages uint32    // of the engine's memory; of the guest's at first

@@ -17,7 +17,8 @@ type Stats struct {
 	Fuel     int64            `json:"fuel"`     // spent, initialisation included
 
 	Instances     int   `json:"instances"`      // now
-	InstancesMade int64 `json:"instances_made"` // those that are not there any more were thrown away after a failure
+	InstancesMade int64 `json:"instances_made"` // with the first, of which the others are copies
+	Resets        int64 `json:"resets"`         // instances put back after a callback
 
 	Breaker       string `json:"breaker"`        // now: off, closed, open, half_open
 	BreakerOpened int64  `json:"breaker_opened"` // how often
@@ -39,6 +40,7 @@ func (p *Plugin) Stats() Stats {
 	for i := range p.tallies {
 		t := &p.tallies[i]
 		s.Fuel += t.fuel.Load()
+		s.Resets += t.resets.Load()
 		s.Waits += t.waits.Load()
 		s.WaitedMicros += time.Duration(t.waited.Load()).Microseconds()
 	}
@@ -56,8 +58,8 @@ func (p *Plugin) calls() (n int64) {
 // tally counts what some instances have done. There is one for each place, on cache
 // lines of its own: processors that count do not meet.
 type tally struct {
-	calls, fuel, waits, waited atomic.Int64
-	_                          [32]byte
+	calls, fuel, resets, waits, waited atomic.Int64
+	_                                  [24]byte
 }
 
 // newTally returns the tally of a new instance.

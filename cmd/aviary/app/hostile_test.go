@@ -91,7 +91,17 @@ func newStage(t *testing.T, hostiles ...Plugin) *stage {
 // hostilePlugin is the guest as a plugin. Where nothing is measured, it is fuel that ends it,
 // however slow the machine is.
 func hostilePlugin(a *hostile.Attack) Plugin {
-	p := Plugin{Name: a.Name, Wasm: a.Wasm, Topics: []string{a.Name}}
+	p := Plugin{
+		Name: a.Name, Wasm: a.Wasm, Topics: []string{a.Name},
+		Breaker: Breaker{plugins.Breaker{Failures: -1}}, // it is asked again and again
+	}
+	if a.Name != "effect_foreign" { // the others may do all there is
+		all := Topics{"*"}
+		p.Capabilities = &Capabilities{
+			Serve: all, Broadcast: all, Subscribe: all, Presence: all, SendInfo: all, Disconnect: all,
+			SendInfoOthers: true, Timers: true, Intercept: true, Log: true, Config: Keys{"*"},
+		}
+	}
 	if !measuring() {
 		p.Deadline = Duration{time.Minute}
 	}
@@ -182,7 +192,11 @@ func checkLog(t *testing.T, text string, a *hostile.Attack) {
 			if !strings.Contains(line, "level=ERROR") || !strings.Contains(line, `="`+quoted(prefix+cause)) {
 				continue
 			}
-			if !strings.Contains(line, " code=CALLBACK_FAILED callback=handle_in ") || !strings.Contains(line, " plugin="+a.Name+" ") {
+			code := "CALLBACK_FAILED"
+			if a.Name == "effect_foreign" {
+				code = "CAPABILITY_DENIED"
+			}
+			if !strings.Contains(line, " code="+code+" callback=handle_in ") || !strings.Contains(line, " plugin="+a.Name+" ") {
 				t.Errorf("the error has no code, callback or plugin: %s", line)
 			}
 			return

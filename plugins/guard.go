@@ -33,13 +33,14 @@ func (p *Plugin) run(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, 
 		resp.Reset()
 		return buf, p.overQuota(req.Callback, err)
 	}
-	defer p.tenant.Refund(prepaid)
-	l, err := p.place()
-	if err != nil {
+	if l, closed := p.place(); closed != nil {
 		resp.Reset()
-		return buf, fmt.Errorf("plugin %s: %w", p.name, err)
+		err = fmt.Errorf("plugin %s: %w", p.name, closed)
+	} else {
+		buf, err = p.serve(l, req, buf, resp)
 	}
-	return p.serve(l, req, buf, resp)
+	p.tenant.Refund(prepaid)
+	return buf, err
 }
 
 // outcomeOf tells whose fault the error of a callback is.

@@ -86,10 +86,11 @@ type Tenant struct {
 
 	spent   atomic.Int64 // fuel, ever
 	heavy   atomic.Bool
-	seen    int64   // of spent, at the last review; Scheduler.mu
-	recent  float64 // fuel spent lately; Scheduler.mu
-	hogging account // Scheduler.mu
-	gated   account // Scheduler.mu
+	seen    int64         // of spent, at the last review; Scheduler.mu
+	recent  float64       // fuel spent lately; Scheduler.mu
+	active  time.Duration // the last review at which there was some; Scheduler.mu
+	hogging account       // Scheduler.mu
+	gated   account       // Scheduler.mu
 }
 
 // Tenant makes a tenant. The error names a value that is out of range.

@@ -18,9 +18,9 @@ const (
 	// fuelRate is about what a processor runs in a microsecond.
 	fuelRate = 1000
 
-	// idle is what a tenant spends lately that does next to nothing: less than a
-	// callback.
-	idle = 1000
+	// idle is how long a tenant has spent nothing that has no share any more. It may be
+	// small callbacks a few times a second that the others have to let by.
+	idle = time.Second
 )
 
 // spend counts fuel of the tenant. It is on the path of every callback.
@@ -52,10 +52,13 @@ func (s *Scheduler) review(now time.Duration) {
 	var spent, weights float64
 	for _, t := range s.tenants {
 		total := t.spent.Load()
+		if total != t.seen {
+			t.active = now
+		}
 		t.recent = t.recent*fade + float64(total-t.seen)
 		t.seen = total
 		spent += t.recent
-		if t.recent >= idle {
+		if total > 0 && now-t.active < idle {
 			weights += float64(t.weight)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"runtime/metrics"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -309,44 +310,63 @@ func TestFloatSelect(t *testing.T) {
 // mostStop is how long the collector may wait for guests to stop (99th percentile).
 const mostStop = time.Millisecond
 
-// TestCollectorNeverWaits: while guests loop on all instances, the collector stops the
-// world as often as it likes, and, where it is measured, at once.
+// TestCollectorNeverWaits: while guests loop on all instances, the collector gets its work
+// done, and, where it is measured, stops the world at once.
 func TestCollectorNeverWaits(t *testing.T) {
-	for _, name := range []string{"loop", "recursion_exponential", "memory_fill", "loop_random", "write_flood"} {
+	for _, name := range []string{"loop", "recursion_exponential", "memory_fill", "memory_copy", "loop_random", "loop_presence", "write_flood"} {
 		t.Run(name, func(t *testing.T) {
-			n := runtime.GOMAXPROCS(0)
-			p := load(t, hostileGuest(t, name), plugins.Config{Instances: n, Fuel: 1 << 40, Deadline: time.Second})
-			before := stops()
-			var running sync.WaitGroup
-			for range n {
-				running.Go(func() {
-					var resp abi.Response
-					if _, err := p.Handle(attackRequest(name), nil, &resp); !errors.Is(err, plugins.ErrDeadline) {
-						t.Errorf("error is %v", err)
-					}
-				})
-			}
-			ended := make(chan struct{})
-			go func() { running.Wait(); close(ended) }()
-			collections := 0
-			for done := false; !done; collections++ {
-				runtime.GC()
-				select {
-				case <-ended:
-					done = true
-				default:
+			p := load(t, hostileGuest(t, name), plugins.Config{Fuel: 1 << 40, Deadline: 200 * time.Millisecond})
+			guest := func() {
+				var resp abi.Response
+				if _, err := p.Handle(attackRequest(name), nil, &resp); !errors.Is(err, plugins.ErrDeadline) {
+					t.Errorf("error is %v", err)
 				}
 			}
-			p99 := percentile(before, stops())
-			t.Logf("%d collections, which waited at most %v (99th percentile)", collections, p99)
-			if collections < 3 {
-				t.Errorf("only %d collections in a second", collections)
-			}
-			if measuring() && p99 > mostStop {
-				t.Errorf("the collector waited %v, at most %v", p99, mostStop)
+			for try := 1; ; try++ {
+				wait := collect(guest)
+				if !measuring() || wait[99] <= mostStop {
+					break
+				}
+				plain := collect(spin)
+				t.Logf("try %d: the collector waited %v (median) and %v (99th percentile), for loops in Go %v and %v",
+					try, wait[50], wait[99], plain[50], plain[99])
+				if try == 3 {
+					t.Errorf("the collector waited %v, at most %v", wait[99], mostStop)
+					break
+				}
 			}
 		})
 	}
+}
+
+// spin does nothing for a while, in Go.
+func spin() {
+	for n := range 100_000_000 {
+		runtime.KeepAlive(n)
+	}
+}
+
+// collect collects garbage while f runs on each processor, again and again, for a second
+// where it is measured, else a few times. It returns percentiles of how long the world took to
+// stop.
+func collect(f func()) map[int]time.Duration {
+	var stop atomic.Bool
+	var running sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		running.Go(func() {
+			for !stop.Load() {
+				f()
+			}
+		})
+	}
+	before, began := stops(), time.Now()
+	for n := 0; n < 3 || measuring() && time.Since(began) < time.Second; n++ {
+		runtime.GC()
+	}
+	after := stops()
+	stop.Store(true)
+	running.Wait()
+	return map[int]time.Duration{50: percentile(before, after, 50), 99: percentile(before, after, 99)}
 }
 
 // stops returns how long the collector has waited for the world to stop, so far.
@@ -358,15 +378,14 @@ func stops() *metrics.Float64Histogram {
 	return &h
 }
 
-// percentile returns the 99th percentile of what came to a histogram; the upper end of
-// its bucket.
-func percentile(before, after *metrics.Float64Histogram) time.Duration {
+// percentile returns one of what came to a histogram; the upper end of its bucket.
+func percentile(before, after *metrics.Float64Histogram, percent uint64) time.Duration {
 	var total, sum uint64
 	for i := range after.Counts {
 		total += after.Counts[i] - before.Counts[i]
 	}
 	for i := range after.Counts {
-		if sum += after.Counts[i] - before.Counts[i]; sum*100 >= total*99 {
+		if sum += after.Counts[i] - before.Counts[i]; sum*100 >= total*percent {
 			return time.Duration(after.Buckets[i+1] * float64(time.Second))
 		}
 	}

@@ -22,6 +22,9 @@
 // client that polls has a pollSession (poll_session.go) in the place of readLoop
 // and outbox.
 //
+// Those who share a server without noticing each other are tenants (tenant.go):
+// [Config.Tenants], [Server.Tenant], [Server.Suspend].
+//
 // # Concurrency
 //
 // Each WebSocket has one goroutine, which reads, and for as long as there is

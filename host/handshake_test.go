@@ -4,14 +4,18 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/host"
+	"github.com/aviary-host/aviary/host/hosttest"
+	"github.com/gobwas/ws"
 )
 
 // handshake opens a connection and sends a request to upgrade it, which a proxy
@@ -65,4 +69,47 @@ func TestClientGoneDuringItsHandshake(t *testing.T) {
 		}
 	}
 	t.Error("the place of a client that is gone is not given back")
+}
+
+// handshakeAs opens a connection, sends a request to upgrade it by another name
+// of the server, and reads nothing.
+func handshakeAs(t *testing.T, s *server, name string) *net.TCPConn {
+	u, err := url.Parse(s.url)
+	if err != nil {
+		panic(err) // the test's own; not t.Fatal, as other goroutines call this
+	}
+	conn, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		panic(err)
+	}
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", u.RequestURI(), name)
+	if err != nil {
+		t.Error(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(hosttest.Timeout)); err != nil {
+		t.Error(err)
+	}
+	return conn.(*net.TCPConn)
+}
+
+// clientText is messages as a client sends them.
+func clientText(messages ...string) []byte {
+	var all []byte
+	for _, m := range messages {
+		all = append(all, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(m))))...)
+	}
+	return all
+}
+
+// countEchoes reads until the connection ends and counts replies to ref 2, or
+// tells that the handshake was refused with 503.
+func countEchoes(r io.Reader) (n int64, refused bool) {
+	buffered := bufio.NewReader(r)
+	status, _ := buffered.ReadString('\n') // it ends as it likes
+	if !strings.Contains(status, " 101 ") {
+		return 0, strings.Contains(status, " 503 ")
+	}
+	all, _ := io.ReadAll(buffered)
+	return int64(strings.Count(string(all), `["1","2","t","phx_reply",{"status":"ok"`)), false
 }

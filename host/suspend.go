@@ -222,16 +222,26 @@ func (t *Tenant) shut(sp *Suspension) (closed int) {
 	for _, sock := range t.allSockets() {
 		sock.close(statusTryAgainLater, "the tenant is suspended", abi.ReasonDisconnected)
 	}
-	grace := time.NewTimer(suspendGrace)
-	defer grace.Stop()
-	select {
-	case <-emptied:
-	case <-grace.C:
-		for _, sock := range t.allSockets() {
-			sock.link.abort()
-		}
+	if within(suspendGrace, emptied) {
+		return closed
 	}
+	for _, sock := range t.allSockets() {
+		sock.link.abort()
+	}
+	within(suspendGrace/2, emptied) // what is left then waits for a callback
 	return closed
+}
+
+// within tells whether done is closed in time.
+func within(d time.Duration, done <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // refuseSuspended answers a client that asks to be let in.

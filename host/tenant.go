@@ -60,9 +60,10 @@ func newTenant(s *Server, cfg TenantConfig) *Tenant {
 	if t.name != "" {
 		t.log = s.log.With("tenant", t.name)
 	}
-	for kind, most := range t.limits.numbers() {
+	numbers := t.limits.numbers()
+	for _, kind := range allQuotas() {
 		q := &t.quotas[kind]
-		q.most, q.enforced = most, !t.limits.logsOnly(kind)
+		q.most, q.enforced = numbers[kind], !t.limits.logsOnly(kind)
 	}
 	t.table.Store(&router{})
 	t.pubsub = pubsub.New(pubsub.Config[*Fanout]{})

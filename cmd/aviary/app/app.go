@@ -34,7 +34,7 @@ const pageSize = 64 << 10 // of WebAssembly memory
 type App struct {
 	server    *host.Server
 	plugins   []*plugins.Plugin
-	tenant    *fair.Tenant // of plugins that name none
+	tenants   map[string]*fair.Tenant // who pays for plugins, by name; "" for those that name none
 	cache     *plugins.CacheDir
 	traps     *traps.Store // nil: records of failures are not kept
 	verifiers []*auth.Verifier
@@ -68,6 +68,10 @@ func (a *App) start(ctx context.Context, cfg *Config) error {
 	if err := a.grant(cfg); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	suspensions, err := suspensionStore(cfg.DataDir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	// A port that is taken is known at once, a module only after seconds of
 	// compiling. Who connects meanwhile waits.
 	if err := a.listen(cfg); err != nil {
@@ -85,7 +89,7 @@ func (a *App) start(ctx context.Context, cfg *Config) error {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	hc, err := a.hostConfig(cfg, handlers)
-	if err == nil {
+	if hc.Suspensions = suspensions; err == nil {
 		a.server, err = host.New(hc)
 	}
 	if err != nil {
@@ -110,11 +114,14 @@ func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) (host
 		DrainBatch:     cfg.Drain.Batch, DrainInterval: cfg.Drain.Interval.Duration,
 		PluginStats: a.pluginStats,
 	}
+	for i := range cfg.Tenants {
+		hc.Tenants = append(hc.Tenants, cfg.Tenants[i].host())
+	}
 	for i := range cfg.Plugins {
 		p := &cfg.Plugins[i]
 		for _, topic := range p.Topics {
 			hc.Routes = append(hc.Routes, host.Route{
-				Pattern: topic, Plugin: p.Name, Handler: handlers[p.Name], Capabilities: a.grants[p.Name].host,
+				Tenant: p.Tenant, Pattern: topic, Plugin: p.Name, Handler: handlers[p.Name], Capabilities: a.grants[p.Name].host,
 			})
 		}
 	}
@@ -130,7 +137,7 @@ func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) (host
 
 func (a *App) hostMount(m *Mount, handlers map[string]*plugins.Plugin) (host.Mount, error) {
 	hm := host.Mount{
-		Path: m.at(), ConnectPlugin: m.Connect, MaxChannels: m.MaxChannels,
+		Path: m.at(), Hosts: m.Hosts, Tenant: m.Tenant, ConnectPlugin: m.Connect, MaxChannels: m.MaxChannels,
 		IdleTimeout: m.IdleTimeout.Duration, MaxFrame: int(m.MaxFrame),
 		QueueBytes: int(m.QueueBytes), Subprotocols: m.Subprotocols,
 		LongPoll: m.LongPoll, PollWindow: m.PollWindow.Duration,
@@ -175,8 +182,8 @@ func (a *App) checkConnect(cfg *Config, handlers map[string]*plugins.Plugin) err
 }
 
 func (a *App) loadPlugins(ctx context.Context, cfg *Config) (map[string]*plugins.Plugin, error) {
-	var err error
-	if a.tenant, err = (&TenantFuel{}).tenant(fair.NewScheduler(fair.Config{}), "default"); err != nil {
+	err := a.makeTenants(cfg)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if a.cache, err = a.openCache(cfg); err != nil {
@@ -218,8 +225,8 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) 
 		Name: p.Name, Instances: p.Instances, Settings: settings,
 		MemoryPages: uint32((int64(p.Memory) + pageSize - 1) / pageSize),
 		Fuel:        uint64(p.Fuel), Deadline: p.Deadline.Duration, Stack: uint32(p.Stack),
-		Tenant: a.tenant, Breaker: p.Breaker.Breaker, Isolation: p.Isolation.Isolation, OnTrap: a.onTrap(p),
-		Presence: a.presences, PresenceDenied: g.host.CheckPresence, LogDenied: g.host.CheckLog(),
+		Tenant: a.tenants[p.Tenant], Breaker: p.Breaker.Breaker, Isolation: p.Isolation.Isolation, OnTrap: a.onTrap(p),
+		Presence: a.presences(p.Tenant), PresenceDenied: g.host.CheckPresence, LogDenied: g.host.CheckLog(),
 		Secrets: g.secrets, Cache: a.cache, Logger: a.log,
 	})
 	if err != nil {
@@ -248,15 +255,6 @@ func (a *App) pluginStats() any {
 		all[i] = p.Stats()
 	}
 	return all
-}
-
-// presences answers the guests' presence_list. There is nobody yet while the
-// plugins are still being loaded.
-func (a *App) presences(dst []byte, topic string) []byte {
-	if a.server == nil {
-		return append(dst, "{}"...)
-	}
-	return a.server.AppendPresences(dst, topic)
 }
 
 func (a *App) listen(cfg *Config) (err error) {
@@ -288,7 +286,7 @@ func clientURLs(addr net.Addr, mounts []Mount) []string {
 	}
 	urls := make([]string, len(mounts))
 	for i := range mounts {
-		urls[i] = "ws://" + at + strings.TrimSuffix(mounts[i].at(), "/") + "/websocket"
+		urls[i] = "ws://" + mounts[i].authority(at) + strings.TrimSuffix(mounts[i].at(), "/") + "/websocket"
 	}
 	return urls
 }

@@ -38,12 +38,13 @@ const (
 
 // Config is a configuration file. Zero values are the defaults named.
 type Config struct {
-	DataDir  string `toml:"data_dir"`  // files that the server writes; empty: none
+	DataDir  string `toml:"data_dir"`  // where the server keeps what outlasts it; empty: nothing does
 	CacheDir string `toml:"cache_dir"` // compiled modules; empty in a file: in the user's cache; "off", or empty in a Config: none
 
 	HTTP     HTTP     `toml:"http"`
 	Internal Internal `toml:"internal"`
 	Drain    Drain    `toml:"drain"`
+	Tenants  []Tenant `toml:"tenant"`
 	Plugins  []Plugin `toml:"plugin"`
 	Mounts   []Mount  `toml:"mount"`
 
@@ -76,6 +77,7 @@ type Internal struct {
 type Plugin struct {
 	Name      string         `toml:"name"`          // in logs and in mount.connect
 	Path      string         `toml:"path"`          // of the .wasm file
+	Tenant    string         `toml:"tenant"`        // whose topics it serves; empty: those of no declared tenant
 	Topics    Topics         `toml:"topics"`        // patterns; over all plugins the first that fits serves a topic
 	Instances int            `toml:"instances"`     // at most; default: one per core
 	Memory    Size           `toml:"memory"`        // of an instance, at most; default 16MiB
@@ -101,6 +103,8 @@ type Plugin struct {
 // Mount is a path under which clients connect.
 type Mount struct {
 	Path         string   `toml:"path"`         // default /socket; clients open path + /websocket
+	Hosts        []string `toml:"hosts"`        // names that a request's Host has to be one of; empty: any
+	Tenant       string   `toml:"tenant"`       // whose clients connect here; empty: those of no declared tenant
 	Connect      string   `toml:"connect"`      // plugin that answers connect; empty: everybody may
 	MaxChannels  int      `toml:"max_channels"` // of a socket; default 100
 	IdleTimeout  Duration `toml:"idle_timeout"` // default 60s
@@ -305,7 +309,7 @@ func (c *Config) check() error {
 			return fmt.Errorf("mount %s: %w", c.Mounts[i].at(), err)
 		}
 	}
-	return nil
+	return c.checkTenants()
 }
 
 func checkAddr(key, addr string) error {

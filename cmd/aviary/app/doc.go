@@ -6,7 +6,8 @@
 //
 // The file is TOML with strict keys: what is not known is refused, with its
 // line. Paths in it are relative to it. What a plugin may do is in a table of the
-// file or in a manifest, a file of its own, read when the app starts.
+// file or in a manifest, a file of its own, read when the app starts. What outlasts
+// the server is in data_dir: the tenants that are suspended, and records of failures.
 //
 //	[http]
 //	addr = ":4000"

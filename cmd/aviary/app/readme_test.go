@@ -51,6 +51,9 @@ func TestReadmeShowsTheDefaults(t *testing.T) {
 	if b := cfg.Plugins[0].Breaker.Breaker; b != (plugins.Breaker{Failures: 5, Window: 10 * time.Second}) {
 		t.Errorf("breaker is %+v", b) // plugins.Breaker names the default
 	}
+	if got, want := cfg.Tenants[0].host().Limits, host.DefaultTenantLimits(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the limits of a tenant are %+v, the defaults %+v", got, want)
+	}
 	got, err := m.Origins.policy()
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,23 @@ func (t *TenantFuel) tenant(s *fair.Scheduler, name string) (*fair.Tenant, error
 	return s.Tenant(cfg)
 }
 
+// makeTenants makes those who pay for the plugins and take turns with each other.
+func (a *App) makeTenants(cfg *Config) error {
+	scheduler := fair.NewScheduler(fair.Config{})
+	home, err := (&TenantFuel{}).tenant(scheduler, defaultTenant)
+	if err != nil {
+		return err
+	}
+	a.tenants = map[string]*fair.Tenant{"": home}
+	for i := range cfg.Tenants {
+		t := &cfg.Tenants[i]
+		if a.tenants[t.Name], err = t.TenantFuel.tenant(scheduler, t.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // perSecond returns how many come back in a second, at least one, and how many there
 // are at most; less than 0 where the rate is off.
 func (r Rate) perSecond() (count, burst int) {

@@ -36,6 +36,17 @@ func (s *Slot) Fail(err error) { s.failed.Store(&err) }
 // Plugin returns the plugin, nil if there is none yet.
 func (s *Slot) Plugin() *Plugin { return s.loaded.Load() }
 
+// Stats is [Plugin.Stats]; before there is a plugin, all but its name and state is zero.
+func (s *Slot) Stats() Stats {
+	switch p := s.loaded.Load(); {
+	case p != nil:
+		return p.Stats()
+	case s.failed.Load() != nil:
+		return Stats{Name: s.name, State: stateRefused, Failures: map[string]int64{}}
+	}
+	return Stats{Name: s.name, State: stateLoading, Failures: map[string]int64{}}
+}
+
 // Implements tells whether the plugin has the callback. Before it is loaded it may have
 // any, so that nothing is let through for want of one.
 func (s *Slot) Implements(c abi.Callback) bool {

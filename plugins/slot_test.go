@@ -33,14 +33,20 @@ func TestSlot(t *testing.T) {
 		}
 	}
 	check("plugin chat: plugin is not loaded: it is being loaded")
+	if got := s.Stats(); got.Name != "chat" || got.State != "loading" {
+		t.Errorf("stats are %+v", got)
+	}
 	s.Fail(errors.New("it is broken"))
 	check("plugin chat: plugin is not loaded: it is broken")
+	if got := s.Stats(); got.State != "refused" {
+		t.Errorf("stats are %+v", got)
+	}
 	p := load(t, fault(t, "echo"), plugins.Config{})
 	s.Fill(p)
 	if err := handle(); err != nil || string(resp.Payload) != "go" {
 		t.Errorf("echo is %s: %v", resp.Payload, err)
 	}
-	if s.Implements(abi.CallbackConnect) || s.Plugin() != p {
+	if s.Implements(abi.CallbackConnect) || s.Plugin() != p || s.Stats().State != "ready" {
 		t.Error("the slot is not the plugin")
 	}
 }

@@ -9,6 +9,7 @@ import (
 // of all time, unless it says now.
 type Stats struct {
 	Name   string `json:"name"`
+	State  string `json:"state"`  // now: loading, refused, ready
 	Module string `json:"module"` // SHA-256
 	Tenant string `json:"tenant"`
 
@@ -27,10 +28,17 @@ type Stats struct {
 	WaitedMicros int64 `json:"waited_micros"` // in these waits, all together
 }
 
+// What Stats.State may be.
+const (
+	stateLoading = "loading"
+	stateRefused = "refused"
+	stateReady   = "ready"
+)
+
 // Stats counts. The figures are read one after the other.
 func (p *Plugin) Stats() Stats {
 	s := Stats{
-		Name: p.name, Module: p.hash, Tenant: p.tenant.Name(), Failures: map[string]int64{},
+		Name: p.name, State: stateReady, Module: p.hash, Tenant: p.tenant.Name(), Failures: map[string]int64{},
 		Instances: p.Live(), InstancesMade: p.made.Load(),
 		Breaker: p.breaker.at().String(), BreakerOpened: p.breaker.opened.Load(), Calls: p.calls(),
 	}

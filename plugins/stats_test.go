@@ -31,7 +31,7 @@ func TestStatsNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"name":"chat","module":"` + p.Hash() + `","tenant":"default","calls":4,"failures":{` +
+	want := `{"name":"chat","state":"ready","module":"` + p.Hash() + `","tenant":"default","calls":4,"failures":{` +
 		`"bad_alloc":0,"bad_pointer":0,"bad_response":0,"busy":0,"deadline":0,"denied":0,"exit":0,"fuel":0,"host":0,"instantiate":0,` +
 		`"no_callback":1,"panic":0,"quota":0,"stack":0,"too_large":0,"trap":1,"unavailable":0},` +
 		`"fuel":123,"instances":1,"instances_made":2,"resets":4,"breaker":"closed","breaker_opened":0,"waits":0,"waited_micros":0}`

@@ -29,6 +29,7 @@ func TestTenantsWithAModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.Loaded()
 	t.Cleanup(func() {
 		if err := a.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)

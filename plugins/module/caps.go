@@ -33,7 +33,7 @@ type Caps struct {
 
 // DefaultCaps returns caps that are over what was found in real modules (Go up to
 // cmd/vet with 14 MB, QuickJS, SQLite, Haskell, Rust, Zig), and keep the compilation of
-// any one function under a second on a core of its own. The closest to them is a
+// any one function under two seconds of a core. The closest to them is a
 // function of resvg, with 14 million steps and 1.1 million basic blocks times locals
 // once it is metered. That a module has many functions is for the deadline
 // of the compilation. 100 000 data segments is also where Go's linker stops.

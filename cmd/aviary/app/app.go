@@ -1,20 +1,17 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/host"
 	"github.com/aviary-host/aviary/host/auth"
 	"github.com/aviary-host/aviary/plugins"
@@ -33,8 +30,9 @@ const pageSize = 64 << 10 // of WebAssembly memory
 // App is a running server with its plugins and listeners.
 type App struct {
 	server    *host.Server
-	plugins   []*plugins.Plugin
-	tenants   map[string]*fair.Tenant // who pays for plugins, by name; "" for those that name none
+	slots     map[string]*plugins.Slot // by plugin
+	order     []string                 // of the plugins, as in the file
+	tenants   map[string]*fair.Tenant  // who pays for plugins, by name; "" for those that name none
 	cache     *plugins.CacheDir
 	traps     *traps.Store // nil: records of failures are not kept
 	verifiers []*auth.Verifier
@@ -43,6 +41,9 @@ type App struct {
 	urls      []string
 	log       *slog.Logger
 	grants    map[string]*grant // by plugin
+
+	loading     sync.WaitGroup // of the plugins of tenants
+	stopLoading context.CancelFunc
 
 	serving sync.WaitGroup
 	failed  chan error
@@ -81,14 +82,10 @@ func (a *App) start(ctx context.Context, cfg *Config) error {
 	if err := a.openTraps(cfg); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	handlers, err := a.loadPlugins(ctx, cfg)
-	if err != nil {
+	if err := a.loadOwn(ctx, cfg); err != nil {
 		return err
 	}
-	if err := a.checkConnect(cfg, handlers); err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, err)
-	}
-	hc, err := a.hostConfig(cfg, handlers)
+	hc, err := a.hostConfig(cfg)
 	if hc.Suspensions = suspensions; err == nil {
 		a.server, err = host.New(hc)
 	}
@@ -99,10 +96,11 @@ func (a *App) start(ctx context.Context, cfg *Config) error {
 		a.serve("internal", a.internal, a.server.ServeInternal)
 	}
 	a.serve("public", a.public, a.server.Serve)
+	a.loadOthers(cfg)
 	return nil
 }
 
-func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) (host.Config, error) {
+func (a *App) hostConfig(cfg *Config) (host.Config, error) {
 	trusted, err := proxies(cfg.HTTP.TrustedProxies)
 	if err != nil {
 		return host.Config{}, err
@@ -121,12 +119,12 @@ func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) (host
 		p := &cfg.Plugins[i]
 		for _, topic := range p.Topics {
 			hc.Routes = append(hc.Routes, host.Route{
-				Tenant: p.Tenant, Pattern: topic, Plugin: p.Name, Handler: handlers[p.Name], Capabilities: a.grants[p.Name].host,
+				Tenant: p.Tenant, Pattern: topic, Plugin: p.Name, Handler: a.slots[p.Name], Capabilities: a.grants[p.Name].host,
 			})
 		}
 	}
 	for i := range cfg.Mounts {
-		m, err := a.hostMount(&cfg.Mounts[i], handlers)
+		m, err := a.hostMount(&cfg.Mounts[i])
 		if err != nil {
 			return hc, fmt.Errorf("mount %s: %w", cfg.Mounts[i].at(), err)
 		}
@@ -135,7 +133,7 @@ func (a *App) hostConfig(cfg *Config, handlers map[string]*plugins.Plugin) (host
 	return hc, nil
 }
 
-func (a *App) hostMount(m *Mount, handlers map[string]*plugins.Plugin) (host.Mount, error) {
+func (a *App) hostMount(m *Mount) (host.Mount, error) {
 	hm := host.Mount{
 		Path: m.at(), Hosts: m.Hosts, Tenant: m.Tenant, ConnectPlugin: m.Connect, MaxChannels: m.MaxChannels,
 		IdleTimeout: m.IdleTimeout.Duration, MaxFrame: int(m.MaxFrame),
@@ -155,106 +153,9 @@ func (a *App) hostMount(m *Mount, handlers map[string]*plugins.Plugin) (host.Mou
 		}
 	}
 	if m.Connect != "" {
-		hm.Connect, hm.ConnectCapabilities = handlers[m.Connect], a.grants[m.Connect].host
+		hm.Connect, hm.ConnectCapabilities = a.slots[m.Connect], a.grants[m.Connect].host
 	}
 	return hm, nil
-}
-
-// checkConnect compares the connect callbacks that there are with those that
-// the mounts name: a door that was built and not hung is worth a warning.
-func (a *App) checkConnect(cfg *Config, handlers map[string]*plugins.Plugin) error {
-	named := map[string]bool{}
-	for i := range cfg.Mounts {
-		m := &cfg.Mounts[i]
-		if m.Connect != "" && !handlers[m.Connect].Implements(abi.CallbackConnect) {
-			return fmt.Errorf("mount %s: connect names plugin %q, which has no connect callback", m.at(), m.Connect)
-		}
-		named[m.Connect] = true
-	}
-	for i := range cfg.Plugins {
-		name := cfg.Plugins[i].Name
-		if !named[name] && handlers[name].Implements(abi.CallbackConnect) {
-			a.log.Warn(fmt.Sprintf("plugin %s has a connect callback, but no mount names it (mount.connect = %q): everybody may connect",
-				name, name), "code", "CONNECT_UNUSED")
-		}
-	}
-	return nil
-}
-
-func (a *App) loadPlugins(ctx context.Context, cfg *Config) (map[string]*plugins.Plugin, error) {
-	err := a.makeTenants(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
-	}
-	if a.cache, err = a.openCache(cfg); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
-	}
-	handlers := map[string]*plugins.Plugin{}
-	for i := range cfg.Plugins {
-		p, err := a.loadPlugin(ctx, &cfg.Plugins[i], cmp.Or(cfg.LoadTimeout, defaultLoadTimeout))
-		if cause := context.Cause(ctx); err != nil && cause != nil { // not the plugin's fault
-			return nil, fmt.Errorf("interrupted while loading plugin %s: %w", cfg.Plugins[i].Name, cause)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrPlugin, err)
-		}
-		a.plugins = append(a.plugins, p)
-		handlers[p.Name()] = p
-	}
-	return handlers, nil
-}
-
-func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) (*plugins.Plugin, error) {
-	wasm := p.Wasm
-	if wasm == nil {
-		var err error
-		if wasm, err = os.ReadFile(p.Path); err != nil {
-			return nil, fmt.Errorf("plugin %s: plugin.path: %w", p.Name, err)
-		}
-	}
-	g := a.grants[p.Name]
-	settings, err := g.settings(p.Settings)
-	if err != nil {
-		return nil, fmt.Errorf("plugin %s: settings: %w", p.Name, err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	a.log.Info("loading plugin", "plugin", p.Name, "bytes", len(wasm))
-	began := time.Now()
-	loaded, err := plugins.Load(ctx, wasm, plugins.Config{
-		Name: p.Name, Instances: p.Instances, Settings: settings,
-		MemoryPages: uint32((int64(p.Memory) + pageSize - 1) / pageSize),
-		Fuel:        uint64(p.Fuel), Deadline: p.Deadline.Duration, Stack: uint32(p.Stack),
-		Tenant: a.tenants[p.Tenant], Breaker: p.Breaker.Breaker, Isolation: p.Isolation.Isolation, OnTrap: a.onTrap(p),
-		Presence: a.presences(p.Tenant), PresenceDenied: g.host.CheckPresence, LogDenied: g.host.CheckLog(),
-		Secrets: g.secrets, Cache: a.cache, Logger: a.log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	a.logLoaded(loaded, p, time.Since(began))
-	a.log.Info("plugin capabilities", "plugin", p.Name, "may", g.String(), "from", g.source)
-	return loaded, nil
-}
-
-// logLoaded says what was loaded, and what is slow about it.
-func (a *App) logLoaded(loaded *plugins.Plugin, p *Plugin, took time.Duration) {
-	reset, whyNot := loaded.Reset()
-	a.log.Info("plugin loaded", "plugin", p.Name, "sha", loaded.Hash()[:12], "bytes", loaded.Size(), "ms", took.Milliseconds(),
-		"isolation", p.Isolation.String(), "reset", reset)
-	if whyNot != "" && p.Isolation.Isolation != plugins.IsolateInstance {
-		a.log.Warn(fmt.Sprintf("every callback of plugin %s gets an instance of its own, which is slow: %s (plugin.isolation = %q keeps them)",
-			p.Name, whyNot, plugins.IsolateInstance), "code", "NOT_RESETTABLE", "plugin", p.Name)
-	}
-}
-
-// pluginStats counts what the plugins have done, in the order of the file.
-func (a *App) pluginStats() any {
-	all := make([]plugins.Stats, len(a.plugins))
-	for i, p := range a.plugins {
-		all[i] = p.Stats()
-	}
-	return all
 }
 
 func (a *App) listen(cfg *Config) (err error) {
@@ -333,14 +234,20 @@ func (a *App) shutdown(ctx context.Context) error {
 	}
 	err = errors.Join(err, closeListener(a.public), closeListener(a.internal))
 	a.serving.Wait()
+	if a.stopLoading != nil {
+		a.stopLoading()
+	}
+	a.loading.Wait()
 	for _, v := range a.verifiers {
 		err = errors.Join(err, v.Close())
 	}
 	if errors.Is(err, host.ErrStuck) {
 		return err // a plugin's Close would wait for the callbacks that do not end
 	}
-	for _, p := range a.plugins {
-		err = errors.Join(err, p.Close())
+	for _, name := range a.order {
+		if p := a.slots[name].Plugin(); p != nil {
+			err = errors.Join(err, p.Close())
+		}
 	}
 	return err
 }

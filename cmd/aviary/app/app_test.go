@@ -61,7 +61,7 @@ func TestStartServesAndCloses(t *testing.T) {
 	}
 	body, err := io.ReadAll(resp.Body)
 	_ = resp.Body.Close() // it was read to its end
-	if want := `{"plugins":[{"name":"echo","module":"`; err != nil || !strings.HasPrefix(string(body), want) {
+	if want := `{"plugins":[{"name":"echo","state":"ready","module":"`; err != nil || !strings.HasPrefix(string(body), want) {
 		t.Errorf("plugins are %s, %v", body, err)
 	}
 	if a.Server().Info().Sockets != 0 || a.PublicAddr() == a.InternalAddr() {
@@ -255,8 +255,8 @@ func TestCloseDoesNotWaitForStuckCallbacks(t *testing.T) {
 		t.Errorf("error %v, want %v", err, host.ErrStuck)
 	}
 	close(d.released)
-	for _, p := range a.plugins { // what Close has left
-		if err := p.Close(); err != nil {
+	for _, s := range a.slots { // what Close has left
+		if err := s.Plugin().Close(); err != nil {
 			t.Error(err)
 		}
 	}

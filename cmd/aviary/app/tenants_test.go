@@ -48,6 +48,7 @@ func startTenants(t *testing.T, cfg *Config) *running {
 	if r.App, err = Start(t.Context(), cfg, slog.New(slog.NewTextHandler(r.log, nil))); err != nil {
 		t.Fatal(err)
 	}
+	r.Loaded()
 	t.Cleanup(r.stop)
 	return r
 }

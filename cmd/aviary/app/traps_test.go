@@ -18,7 +18,7 @@ import (
 // has the payload where the plugin says so.
 func TestFailuresAreKept(t *testing.T) {
 	for _, payloads := range []bool{true, false} {
-		l, dir := &log{}, t.TempDir()
+		l, dir := &log{}, filepath.Join(t.TempDir(), "data")
 		a, err := Start(t.Context(), &Config{
 			DataDir: dir, HTTP: HTTP{Addr: "127.0.0.1:0"},
 			Plugins: []Plugin{{Name: "bad", Path: filepath.Join(faults, "trap_unreachable.wasm"), Topics: []string{"*"}, Payloads: payloads}},
@@ -62,7 +62,7 @@ func TestDataDirIsChecked(t *testing.T) {
 		DataDir: path, HTTP: HTTP{Addr: "127.0.0.1:0"},
 		Plugins: []Plugin{{Name: "x", Wasm: module(t), Topics: []string{"*"}}},
 	}, quiet)
-	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "(data_dir)") {
+	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "data_dir: ") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -28,7 +28,7 @@ type Caps struct {
 	Steps        int // of a compiler from one basic block of a function to another, estimated
 	Passed       int // values that calls, branches and blocks of a function hand over
 	Targets      int // of the br_table instructions of a function
-	Instructions int // of all functions; each takes 16 bytes of memory
+	Instructions int // of all functions; each takes 16 bytes of memory, and 4 where there is a line table
 }
 
 // DefaultCaps returns caps that are over what was found in real modules (Go up to

@@ -6,7 +6,8 @@ type body struct {
 	instrs  []Instr
 	targets []uint32
 	vectors [][16]byte
-	open    []open // blocks that are open, the function first
+	offsets []uint32 // of the instrs, if there is a line table
+	open    []open   // blocks that are open, the function first
 
 	locals int    // parameters included
 	loops  int    // loops that are open
@@ -23,6 +24,7 @@ type open struct {
 }
 
 func (d *decoder) codeSection() {
+	d.code = d.pos
 	n := d.count("functions", 3, d.caps.Functions)
 	if n != d.defined() {
 		d.fail("code of %d functions, but %d are declared", n, d.defined())
@@ -31,12 +33,18 @@ func (d *decoder) codeSection() {
 	imported := len(d.types) - n
 	d.body.flow = flow{types: d.m.Types, funcs: d.types, globals: int(d.counts[KindGlobal])}
 	d.m.Funcs = room[Func](n)[:n]
+	if d.lines {
+		d.m.Debug.Offsets = room[[]uint32](n)[:n]
+	}
 	for i := range d.m.Funcs {
 		d.fn = imported + i
 		d.m.Funcs[i].Type = d.types[imported+i]
 		d.function(&d.m.Funcs[i])
 		if d.err != nil {
 			return
+		}
+		if d.lines {
+			d.m.Debug.Offsets[i] = copied(d.body.offsets)
 		}
 	}
 	d.fn = -1
@@ -102,11 +110,14 @@ func (d *decoder) locals(f *Func) {
 // instructions reads a body up to the end of the function.
 func (d *decoder) instructions(f *Func) {
 	b := &d.body
-	b.instrs, b.targets, b.vectors = b.instrs[:0], b.targets[:0], b.vectors[:0]
+	b.instrs, b.targets, b.vectors, b.offsets = b.instrs[:0], b.targets[:0], b.vectors[:0], b.offsets[:0]
 	b.open = append(b.open[:0], open{OpBlock, len(d.m.Types[f.Type].Results)})
 	b.loops, b.depth, b.blocks, b.passed = 0, 0, 1, 0
 	b.flow.begin(&d.m.Types[f.Type], b.locals)
 	for len(b.open) > 0 && d.err == nil {
+		if d.lines {
+			b.offsets = append(b.offsets, uint32(d.pos-d.code))
+		}
 		in := Instr{Op: d.op()}
 		d.immediates(&in)
 		if d.err == nil {

@@ -12,7 +12,8 @@ const (
 	subsectionFuncs = 1 // names of functions (core specification, section 7.4.1)
 )
 
-// custom reads a custom section: it keeps the names and counts the others.
+// custom reads a custom section: it keeps the names and what lines are of, and counts
+// the others.
 func (d *decoder) custom() {
 	n := d.u32()
 	name := d.bytes(n)
@@ -21,9 +22,8 @@ func (d *decoder) custom() {
 		return
 	}
 	contents := reader{buf: d.buf, pos: d.pos, section: sectionNames, fn: -1}
-	size := len(d.buf) - d.pos
+	rest := d.buf[d.pos:len(d.buf):len(d.buf)]
 	d.pos = len(d.buf)
-	dropped := &d.m.Custom
 	switch {
 	case d.err != nil:
 		return
@@ -34,10 +34,11 @@ func (d *decoder) custom() {
 		d.named, d.names = true, contents
 		return
 	case strings.HasPrefix(string(name), debugPrefix):
-		dropped = &d.m.Debug
+		d.m.Debug.keep(string(name), rest)
+	default:
+		d.m.Custom.Sections++
+		d.m.Custom.Bytes += len(rest)
 	}
-	dropped.Sections++
-	dropped.Bytes += size
 }
 
 // nameSection reads the name section, of which only the names of functions are

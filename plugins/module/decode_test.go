@@ -282,7 +282,8 @@ func TestStructure(t *testing.T) {
 			"\x28\x02\x08\x1a"+ // i32.load, drop
 			"\xfd\x0c0123456789abcdef\x21\x02"+end)) +
 		vector(dataSec, "\x00"+zero+"\x02hi") + section(custom, "\x04name\x01\x06\x01\x01\x03run") +
-		section(custom, "\x0b.debug_info...") + section(custom, "\x03any.")
+		section(custom, "\x0b.debug_line...") +
+		section(custom, "\x0a.debug_strone") + section(custom, "\x0a.debug_strtwo") + section(custom, "\x03any.")
 	got, err := module.Decode([]byte(wasm), module.DefaultCaps())
 	if err != nil {
 		t.Fatal(err)
@@ -324,8 +325,12 @@ func TestStructure(t *testing.T) {
 		Datas:        []module.Data{{Offset: module.Const{Instr: module.Instr{Op: module.OpI32Const}}, Init: []byte("hi")}},
 		HasDataCount: true,
 		Names:        []module.Name{{Func: 1, Name: "run"}},
-		Debug:        module.Dropped{Sections: 1, Bytes: 3},
-		Custom:       module.Dropped{Sections: 1, Bytes: 1},
+		Debug: module.Debug{
+			Dropped: module.Dropped{Sections: 3, Bytes: 9},
+			Line:    []byte("..."), Str: []byte("one"),
+			Offsets: [][]uint32{{7, 9, 11, 15, 16, 19, 20, 38, 40}},
+		},
+		Custom: module.Dropped{Sections: 1, Bytes: 1},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("decoded\n%+v\nwant\n%+v", got, want)

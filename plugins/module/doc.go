@@ -29,12 +29,13 @@
 // Numbers are as short as can be, sections are in the order of the specification
 // and absent when empty, runs of equal locals are joined, and an active segment
 // for memory or table 0 is of the short kind. Of custom sections only the names of functions
-// are kept. Decoding what was encoded gives an equal Module.
+// are kept, and for debug information stands what is the same for every module (see
+// [Debug]). Decoding what was encoded gives an equal Module, but for what was dropped.
 //
 // # Concurrency and ownership
 //
 // Nothing here blocks, starts goroutines or keeps its arguments, except that the
-// contents of a data segment are views into the bytes that were decoded, which must
-// not change while the Module is in use. A Module may be read by any number of
-// goroutines.
+// contents of a data segment and of a line table are views into the bytes that were
+// decoded, which must not change while the Module is in use. A Module may be read by
+// any number of goroutines.
 package module

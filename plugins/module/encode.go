@@ -25,6 +25,9 @@ func (m *Module) Encode() []byte {
 	if len(m.Names) > 0 {
 		e.section(sectionCustom, func() { e.names(m.Names) })
 	}
+	if len(m.Debug.Offsets) > 0 {
+		e.traced()
+	}
 	return e.out
 }
 

@@ -89,9 +89,12 @@ type Module struct {
 	// They are for traces: nothing says that they are unique.
 	Names []Name
 
-	// Debug counts the custom sections that were dropped and hold debug information
-	// (.debug_*), and Custom the others. Encode does not write them.
-	Debug, Custom Dropped
+	// Debug is for traces: where lines can be looked up, Encode writes what makes an
+	// engine show offsets.
+	Debug Debug
+
+	// Custom counts the other custom sections, which were dropped.
+	Custom Dropped
 }
 
 // Dropped counts custom sections that are not kept.

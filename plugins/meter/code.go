@@ -29,7 +29,9 @@ const (
 func (w *writer) functions() {
 	w.m.Funcs = make([]module.Func, len(w.old.Funcs))
 	for i := range w.old.Funcs {
+		w.begin(i)
 		w.function(&w.m.Funcs[i], &w.old.Funcs[i])
+		w.end(i)
 	}
 }
 
@@ -149,6 +151,7 @@ func (c *code) copy(body []module.Instr) {
 			c.bulk(&in)
 		}
 		c.add(in)
+		c.mark(i)
 	}
 }
 

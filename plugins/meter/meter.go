@@ -139,6 +139,7 @@ type writer struct {
 	wraps map[uint32]module.BlockType // of the block around a body, by the function's type
 	plan  plan
 	body  []module.Instr // of the function that is being written; used again
+	trace trace
 }
 
 // types adds the import and the types that are needed.

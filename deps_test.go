@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"wire":     {},
 	"pubsub":   {},
 	"presence": {},
-	"plugins":  {"abi", "plugins/fair", "plugins/image", "plugins/module", "plugins/meter"},
+	"plugins":  {"abi", "plugins/fair", "plugins/image", "plugins/lines", "plugins/module", "plugins/meter"},
 	"host":     {"abi", "wire", "pubsub", "presence", "host"},
 	"sdk/go":   {"abi", "sdk/go"},
 	"bench":    {"bench"},
@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 	"plugins/fair":    {},
 	"plugins/module":  {},
 	"plugins/meter":   {"plugins/module"},
+	"plugins/lines":   {"plugins/module"},
 	"plugins/traps":   {"abi", "plugins"},
 	"plugins/hostile": {"abi", "plugins/module", "plugins/meter"},
 

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/plugins/lines"
 	"github.com/aviary-host/aviary/plugins/meter"
 	"github.com/aviary-host/aviary/plugins/module"
 )
@@ -74,9 +75,11 @@ func (p *Plugin) write(m *module.Module) ([]byte, error) {
 		}
 	}
 	wasm := metered.Encode()
-	if _, err := module.Decode(wasm, meter.Caps(caps)); err != nil {
+	written, err := module.Decode(wasm, meter.Caps(caps))
+	if err != nil {
 		return nil, p.refuseFor("module is not accepted with its meters", err)
 	}
+	p.lines = lines.Read(metered, written)
 	return wasm, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/plugins/lines"
 	"github.com/aviary-host/aviary/plugins/meter"
 )
 
@@ -83,14 +84,16 @@ type CallError struct {
 	Callback abi.Callback
 	Kind     Kind
 	Message  string // what happened, one line, partly in the guest's words
+	File     string // where it happened: the last parts of the path, empty if the module does not say
+	Line     int    // from 1, if there is a File
 	Stack    string // stack trace, a frame per line, innermost first; empty if there is none
 	Stderr   string // the last lines that the guest wrote to its standard error in this call
-	File     string // where the record of the failure is kept, empty if nowhere
+	Record   string // the file where the record of the failure is, empty if it is nowhere
 	Err      error  // what is behind it, may be nil
 }
 
 // Error describes the failure in one line, such as
-// "plugin chat: handle_in: trap: unreachable (main.boom)".
+// "plugin chat: handle_in: trap: unreachable (main.boom at src/main.c:42)".
 func (e *CallError) Error() string {
 	return "plugin " + e.Plugin + ": " + e.Callback.String() + ": " + e.Kind.String() + ": " + e.Message
 }
@@ -108,8 +111,8 @@ func (e *CallError) LogValue() slog.Value {
 	if e.Stack != "" {
 		attrs = append(attrs, slog.String("stack", e.Stack))
 	}
-	if e.File != "" {
-		attrs = append(attrs, slog.String("trap", e.File))
+	if e.Record != "" {
+		attrs = append(attrs, slog.String("trap", e.Record))
 	}
 	if len(attrs) == 1 {
 		return attrs[0].Value
@@ -141,16 +144,17 @@ const (
 type failure struct {
 	kind    Kind
 	message string
+	place   lines.Place // of the innermost frame that has one
 	stack   string
 }
 
-// explain takes the error of a call into a guest apart.
-func explain(err error) failure {
+// explain takes the error of a call into a guest apart. Places come from the guest's
+// table, which may be nil.
+func explain(err error, table *lines.Table) failure {
 	text, trace, _ := strings.Cut(err.Error(), traceMark)
 	out := failure{kind: KindHost, message: oneLine(firstLine(text))}
 	if trace = strings.TrimSpace(trace); trace != "" {
-		trace = trace[:min(len(trace), maxStack)]
-		out.stack = strings.ToValidUTF8(strings.ReplaceAll(trace, "\n\t", "\n"), "\uFFFD")
+		out.stack, out.place = withPlaces(trace[:min(len(trace), maxStack)], table)
 	}
 	var f *fault
 	if errors.As(err, &f) {
@@ -188,10 +192,14 @@ func (f *failure) locate() {
 	}
 }
 
-// innermost returns the name of the first function of a stack trace, "" if
-// there is none.
+// innermost returns the first function of a stack trace and its place, such as
+// "boom at src/cup.c:42"; "" if there is none.
 func innermost(stack string) string {
-	name, _, _ := strings.Cut(firstLine(stack), "(")
+	frame := firstLine(stack)
+	name, _, _ := strings.Cut(frame, "(")
+	if i := strings.LastIndex(frame, placeMark); i >= len(name) {
+		name += frame[i:]
+	}
 	return oneLine(strings.TrimPrefix(name, "."))
 }
 

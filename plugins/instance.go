@@ -139,7 +139,7 @@ func (in *instance) initialise() error {
 
 // loadError describes an error of the guest's initialisation.
 func (in *instance) loadError(problem string, err error) error {
-	f := explain(err)
+	f := explain(err, in.plugin.lines)
 	f.message = in.lastWords() + f.message
 	if f.kind != KindHost {
 		f.message = f.kind.String() + ": " + f.message

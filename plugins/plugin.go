@@ -22,6 +22,7 @@ import (
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/plugins/fair"
 	"github.com/aviary-host/aviary/plugins/image"
+	"github.com/aviary-host/aviary/plugins/lines"
 )
 
 const (
@@ -155,6 +156,7 @@ type Plugin struct {
 	runtime  wazero.Runtime
 	cache    wazero.CompilationCache // nil without one
 	compiled wazero.CompiledModule
+	lines    *lines.Table // of a module with debug information
 	exports  map[string]api.FunctionDefinition
 	marker   abi.Marker             // of the first instance
 	accepted bool                   // there was one, and it was good
@@ -271,7 +273,7 @@ func (p *Plugin) start(ctx context.Context, wasm []byte, cfg *Config) error {
 	config := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithMemoryLimitPages(uint32(p.memoryLimit / pageSize)).
-		WithDebugInfoEnabled(false) // DWARF: the function names of the name section stay
+		WithDebugInfoEnabled(p.lines != nil) // offsets in traces; function names are there in any case
 	if config, p.cache, err = cfg.Cache.attach(config); err != nil {
 		return p.refuseFor("compiled modules cannot be cached", err)
 	}
@@ -423,7 +425,7 @@ func (in *instance) describe(c abi.Callback, err error) error {
 	if errors.As(err, &format) {
 		return in.plugin.callError(c, failure{kind: KindBadResponse, message: format.Error()}, err)
 	}
-	f := explain(err)
+	f := explain(err, in.plugin.lines)
 	if f.kind == KindTrap || f.kind == KindExit {
 		f.message = in.lastWords() + f.message
 	}
@@ -447,7 +449,10 @@ func (in *instance) lastWords() string {
 
 func (p *Plugin) callError(c abi.Callback, f failure, err error) *CallError {
 	p.failures[f.kind].Add(1)
-	return &CallError{Plugin: p.name, Callback: c, Kind: f.kind, Message: f.message, Stack: f.stack, Err: err}
+	return &CallError{
+		Plugin: p.name, Callback: c, Kind: f.kind, Message: f.message,
+		File: f.place.File, Line: int(f.place.Line), Stack: f.stack, Err: err,
+	}
 }
 
 // Close frees the plugin. It waits for the calls that run, while those that

@@ -61,7 +61,7 @@ func (p *Plugin) record(req *abi.Request, err error) {
 		},
 	}
 	p.onTrap(trap)
-	call.File = trap.File
+	call.Record = trap.File
 }
 
 // wantsSettings tells whether a request is sent with the plugin's settings: where

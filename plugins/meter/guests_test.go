@@ -13,7 +13,7 @@ import (
 func guests(t testing.TB) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
-	for _, pattern := range []string{"../testdata/faults/*.wasm", "../../examples/*/*/*.wasm"} {
+	for _, pattern := range []string{"../testdata/faults/*.wasm", "../testdata/guests/*/*.wasm", "../../examples/*/*/*.wasm"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

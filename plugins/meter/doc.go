@@ -15,9 +15,10 @@
 // ends the call. Between two such places there is no more code than the module has
 // bytes, so every loop and every recursion comes by.
 //
-// Prices are upper bounds. A stretch of straight code of 8 instructions or more is
-// charged where it begins; a shorter one is charged with what runs before it
-// whenever it runs. The same input costs the same on every machine.
+// Prices are upper bounds. A stretch of straight code is charged where it begins, but
+// for short ones, which are charged with what runs before them whenever they run, as
+// long as that is charged no more than 4 for others. The same input costs the same on
+// every machine.
 //
 // # Stack
 //

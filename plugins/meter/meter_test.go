@@ -129,10 +129,15 @@ func TestInstrument(t *testing.T) {
 			"short branches", code(get(0), cond, get(0), set(0), otherwise, get(0), drop, end),
 			"fuel 6 SPEND get 0 if get 0 set 0 else get 0 drop end end",
 		},
-		// f(n) { if n { 8 instructions } else { 6 instructions } }
+		// f(n) { if n { 8 instructions } else { 4 instructions } }
 		{
-			"long and short branch", code(get(0), cond, work(8), otherwise, work(6), end),
-			"fuel 9 SPEND get 0 if fuel 8 CHARGE" + workText(8) + " else" + workText(6) + " end end",
+			"long and short branch", code(get(0), cond, work(8), otherwise, work(4), end),
+			"fuel 7 SPEND get 0 if fuel 8 CHARGE" + workText(8) + " else" + workText(4) + " end end",
+		},
+		// f(n) { if n { 4 instructions } else { 2 instructions }}: together they are more than f pays for
+		{
+			"two short branches", code(get(0), cond, work(4), otherwise, work(2), end),
+			"fuel 5 SPEND get 0 if fuel 4 CHARGE" + workText(4) + " else" + workText(2) + " end end",
 		},
 		// f(n) { while n { n = n } }
 		{

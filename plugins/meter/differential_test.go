@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/aviary-host/aviary/plugins/module"
@@ -43,7 +44,7 @@ type arg struct {
 }
 
 // scripts finds the scripts of the test suite that comes with wazero.
-func scripts(t *testing.T, dir string) []string {
+func scripts(t testing.TB, dir string) []string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
 	if err != nil {
@@ -69,27 +70,37 @@ var differentWhenResettable = map[string]string{
 }
 
 // TestMeteredModulesDoTheSame runs the specification's test suite with and without
-// meters: results and traps are the same, and no stack is kept.
+// meters, in the compiler and in the interpreter, which differ in what they make of
+// NaNs: results and traps are the same, and no stack is kept.
 func TestMeteredModulesDoTheSame(t *testing.T) {
-	for dir, least := range map[string]tally{"v1": {750, 15_000, 250}, "v2": {1600, 47_000, 2200}} {
-		for _, reset := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/resettable=%v", dir, reset), func(t *testing.T) {
-				var sum tally
-				for _, file := range scripts(t, dir) {
-					if _, differs := differentWhenResettable[filepath.Base(file)]; differs && reset {
-						continue
-					}
-					n := runScript(t, file, reset)
-					sum.modules += n.modules
-					sum.calls += n.calls
-					sum.traps += n.traps
-				}
-				t.Logf("%+v", sum)
-				if sum.modules < least.modules || sum.calls < least.calls || sum.traps < least.traps {
-					t.Errorf("only %+v, want %+v", sum, least)
-				}
-			})
+	engines := map[string]wazero.RuntimeConfig{"compiler": engine(), "interpreter": wazero.NewRuntimeConfigInterpreter()}
+	if raceEnabled {
+		delete(engines, "compiler") // it would be the interpreter too
+	}
+	for name, config := range engines {
+		for dir, least := range map[string]tally{"v1": {750, 15_000, 250}, "v2": {1600, 47_000, 2200}} {
+			for _, reset := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s %s resettable=%v", name, dir, reset), func(t *testing.T) { runScripts(t, config, dir, least, reset) })
+			}
 		}
+	}
+}
+
+func runScripts(t *testing.T, config wazero.RuntimeConfig, dir string, least tally, reset bool) {
+	t.Helper()
+	var sum tally
+	for _, file := range scripts(t, dir) {
+		if _, differs := differentWhenResettable[filepath.Base(file)]; differs && reset {
+			continue
+		}
+		n := runScript(t, config, file, reset)
+		sum.modules += n.modules
+		sum.calls += n.calls
+		sum.traps += n.traps
+	}
+	t.Logf("%+v", sum)
+	if sum.modules < least.modules || sum.calls < least.calls || sum.traps < least.traps {
+		t.Errorf("only %+v, want %+v", sum, least)
 	}
 }
 
@@ -103,7 +114,7 @@ type run struct {
 	tally   tally
 }
 
-func runScript(t *testing.T, file string, reset bool) tally {
+func runScript(t *testing.T, config wazero.RuntimeConfig, file string, reset bool) tally {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -113,7 +124,7 @@ func runScript(t *testing.T, file string, reset bool) tally {
 	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-	r := run{t: t, plain: newWorld(t, false), metered: newWorld(t, true), named: map[string][2]api.Module{}}
+	r := run{t: t, plain: newWorldOn(t, config, false), metered: newWorldOn(t, config, true), named: map[string][2]api.Module{}}
 	r.make(spectest(), "spectest", "spectest")
 	r.metered.reset = reset
 	for i := range s.Commands {

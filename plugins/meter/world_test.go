@@ -26,23 +26,35 @@ var (
 
 // world is a runtime in which modules are metered, or are not.
 type world struct {
-	runtime wazero.Runtime
-	metered bool
-	reset   bool // modules are made resettable, those that can be
-	modules []api.Module
+	runtime  wazero.Runtime
+	metered  bool
+	reset    bool   // modules are made resettable, those that can be
+	pages    uint32 // of memory, at most
+	modules  []api.Module
+	compiled map[wazero.CompiledModule]*module.Module // with what they were made of
 
 	budget, spent int64 // of all calls; what was handed out
 }
 
+// engine is the compiler.
+func engine() wazero.RuntimeConfig {
+	if raceEnabled { // it makes the compiler very slow
+		return wazero.NewRuntimeConfigInterpreter()
+	}
+	return wazero.NewRuntimeConfig()
+}
+
 func newWorld(t testing.TB, metered bool) *world {
 	t.Helper()
-	config := wazero.NewRuntimeConfig()
-	if raceEnabled { // it makes the compiler very slow
-		config = wazero.NewRuntimeConfigInterpreter()
-	}
+	return newWorldOn(t, engine(), metered)
+}
+
+func newWorldOn(t testing.TB, config wazero.RuntimeConfig, metered bool) *world {
+	t.Helper()
 	w := &world{
 		runtime: wazero.NewRuntimeWithConfig(context.Background(), config.WithCoreFeatures(api.CoreFeaturesV2)),
-		metered: metered, budget: 1 << 50,
+		metered: metered, pages: 1 << 16, budget: 1 << 50,
+		compiled: map[wazero.CompiledModule]*module.Module{},
 	}
 	t.Cleanup(func() {
 		if err := w.runtime.Close(context.Background()); err != nil {
@@ -77,26 +89,41 @@ func (w *world) instantiate(wasm []byte, name string) (api.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	compiled, err := w.compile(old)
+	if err != nil {
+		return nil, err
+	}
+	return w.instance(compiled, name)
+}
+
+// compile meters, writes and compiles a module.
+func (w *world) compile(old *module.Module) (wazero.CompiledModule, error) {
 	m := old
 	if w.metered {
-		cfg := meter.Config{Stack: testStack, MemoryPages: 1 << 16, TableEntries: 1<<32 - 1}
+		cfg := meter.Config{Stack: testStack, MemoryPages: w.pages, TableEntries: 1<<32 - 1}
 		if w.reset && meter.CheckResettable(old) == nil {
 			cfg.Resettable, cfg.MemoryPages = true, testPages
 		}
+		var err error
 		if m, err = meter.Instrument(old, cfg); err != nil {
 			return nil, err
 		}
 	}
 	compiled, err := w.runtime.CompileModule(context.Background(), m.Encode())
-	if err != nil {
-		return nil, err
+	if err == nil {
+		w.compiled[compiled] = old
 	}
+	return compiled, err
+}
+
+// instance makes an instance of a module.
+func (w *world) instance(compiled wazero.CompiledModule, name string) (api.Module, error) {
 	mod, err := w.runtime.InstantiateModule(context.Background(), compiled, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
-	if err != nil || !w.metered {
+	if err != nil {
 		return mod, err
 	}
 	w.modules = append(w.modules, mod)
-	return mod, w.begin(old, mod)
+	return mod, w.begin(w.compiled[compiled], mod)
 }
 
 // begin does what an engine does with data segments and the start function, where it
@@ -119,10 +146,34 @@ func (w *world) begin(old *module.Module, mod api.Module) error {
 	return nil
 }
 
+// clear frees all instances.
+func (w *world) clear(t testing.TB) {
+	t.Helper()
+	for _, mod := range w.modules {
+		if err := mod.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+	w.modules = nil
+}
+
+// forget frees all compiled modules, whose instances are cleared.
+func (w *world) forget(t testing.TB) {
+	t.Helper()
+	w.clear(t)
+	for compiled := range w.compiled {
+		if err := compiled.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+	clear(w.compiled)
+}
+
 // call calls an export. Of metered modules it checks that the stack is given back.
 func (w *world) call(t testing.TB, mod api.Module, name string, args ...uint64) ([]uint64, error) {
 	t.Helper()
 	results, err := mod.ExportedFunction(name).Call(context.Background(), args...)
+	clearUpper(results, mod.ExportedFunction(name).Definition().ResultTypes())
 	if !w.metered {
 		return results, err
 	}
@@ -139,11 +190,39 @@ func (w *world) call(t testing.TB, mod api.Module, name string, args ...uint64) 
 // fuelOf calls an export and returns what it spent.
 func (w *world) fuelOf(t testing.TB, mod api.Module, name string, args ...uint64) int64 {
 	t.Helper()
+	_, charged, err := w.charge(t, mod, name, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return charged
+}
+
+// charge calls an export and returns what came of it and what it spent, 0 without
+// meters.
+func (w *world) charge(t testing.TB, mod api.Module, name string, args ...uint64) (results []uint64, charged int64, err error) {
+	t.Helper()
+	if !w.metered {
+		results, err = w.call(t, mod, name, args...)
+		return results, 0, err
+	}
 	fuel := mod.ExportedGlobal(meter.FuelExport).(api.MutableGlobal)
 	fuel.Set(testSlice)
 	w.spent = testSlice
-	if _, err := w.call(t, mod, name, args...); err != nil {
-		t.Fatalf("%s: %v", name, err)
+	results, err = w.call(t, mod, name, args...)
+	return results, w.spent - int64(fuel.Get()), err
+}
+
+// clearUpper clears what an engine leaves above the 32 bits of a result.
+func clearUpper(results []uint64, types []api.ValueType) {
+	for _, t := range types {
+		switch {
+		case len(results) == 0:
+			return // there was a trap
+		case t == api.ValueTypeI32, t == api.ValueTypeF32:
+			results[0] = uint64(uint32(results[0]))
+		case t == api.ValueType(module.V128):
+			results = results[1:]
+		}
+		results = results[1:]
 	}
-	return w.spent - int64(fuel.Get())
 }

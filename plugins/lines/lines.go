@@ -36,10 +36,11 @@ type row struct {
 
 // Read returns the lines of a module as it was written. The first argument is the
 // module whose instructions say where in the guest they came from, the second what its
-// encoding decodes to. Without lines it returns nil, which is a Table too.
+// encoding decodes to; functions that the first does not know come last. Without lines
+// it returns nil, which is a Table too.
 func Read(old, written *module.Module) *Table {
 	origin, offsets := old.Debug.Offsets, written.Debug.Offsets
-	if len(origin) == 0 || len(origin) != len(offsets) {
+	if len(origin) == 0 || len(origin) > len(offsets) {
 		return nil
 	}
 	r := reading{debug: &old.Debug, end: limit(origin)}
@@ -55,6 +56,9 @@ func Read(old, written *module.Module) *Table {
 			at := from.at(origin[fn][i])
 			t.add(row{offset: offsets[fn][i], file: at.file, line: at.line})
 		}
+	}
+	if added := offsets[len(origin):]; len(added) > 0 && len(added[0]) > 0 {
+		t.add(row{offset: added[0][0]})
 	}
 	t.rows = slices.Clip(t.rows)
 	return t

@@ -247,7 +247,8 @@ func TestModulesThatDoNotFit(t *testing.T) {
 		"fewer":        {one, with([][]uint32{{3}}), "3 src/cup.c:3"},
 		"none":         {one, &module.Module{}, ""},
 		"no offsets":   {with(nil), one, ""},
-		"two":          {one, with([][]uint32{{2}, {4}}), ""},
+		"one more":     {one, with([][]uint32{{3, 6}, {8}, {10}}), "3 src/cup.c:3, 6 src/cup.c:1, 8 -"},
+		"one less":     {with([][]uint32{{2}, {4}}), one, ""},
 		"empty":        {with([][]uint32{{}}), with([][]uint32{{}}), ""},
 	} {
 		if got := show(lines.Read(tt.old, tt.written), 10); got != tt.want {

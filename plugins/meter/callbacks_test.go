@@ -20,8 +20,9 @@ import (
 )
 
 // endless are guests that are there to be stopped, of which one would take all memory
-// of the machine for its table.
-var endless = []string{"fuel_", "stack_", "grow"}
+// of the machine for its table; and one that spends nearly all on growth, whose price is
+// that of the memory.
+var endless = []string{"fuel_", "stack_", "grow", "scribble"}
 
 // callbackPages is the memory that guests may have.
 const callbackPages = 256

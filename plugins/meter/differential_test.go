@@ -79,8 +79,9 @@ func TestMeteredModulesDoTheSame(t *testing.T) {
 	}
 	for name, config := range engines {
 		for dir, least := range map[string]tally{"v1": {750, 15_000, 250}, "v2": {1600, 47_000, 2200}} {
-			for _, reset := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s %s resettable=%v", name, dir, reset), func(t *testing.T) { runScripts(t, config, dir, least, reset) })
+			t.Run(name+" "+dir, func(t *testing.T) { runScripts(t, config, dir, least, false) })
+			if dir == "v2" { // which has what v1 has, and more
+				t.Run(name+" resettable", func(t *testing.T) { runScripts(t, config, dir, least, true) })
 			}
 		}
 	}

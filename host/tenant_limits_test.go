@@ -32,6 +32,7 @@ func keeper() *script {
 				return nil
 			},
 			"timer":     keyed(abi.Effect{Kind: abi.EffectSendAfter, Event: []byte("e"), Value: 3_600_000}),
+			"soon":      keyed(abi.Effect{Kind: abi.EffectSendAfter, Event: []byte("e")}),
 			"cancel":    keyed(abi.Effect{Kind: abi.EffectCancel}),
 			"track":     keyed(abi.Effect{Kind: abi.EffectPresenceTrack}),
 			"untrack":   keyed(abi.Effect{Kind: abi.EffectPresenceUntrack}),
@@ -220,6 +221,19 @@ func TestHoldingsOfATenant(t *testing.T) {
 	}
 }
 
+// TestTimersThatNobodyHears: a timer that fires is over, also where the module has
+// no handle_info.
+func TestTimersThatNobodyHears(t *testing.T) {
+	s := startConfig(t, keeper(), tenants(host.TenantLimits{Timers: 2}))
+	c := s.at(t, acme)
+	c.Join("t", "")
+	for n := range 5 {
+		ref := c.Push("t", "soon", fmt.Sprint(n))
+		c.Expect(reply("11", ref, "t", `{}`))
+		eventually(t, "the timer is over", func() bool { return s.tenant(t, "acme").Info().Timers == 0 })
+	}
+}
+
 func TestStateOfATenant(t *testing.T) {
 	s := startConfig(t, keeper(), tenants(host.TenantLimits{State: 100}))
 	a := hosttest.Dial(t, s.url+"&seed=1", hosttest.Options{Host: acme}) // 60 bytes for each channel
@@ -246,6 +260,24 @@ func TestStateOfATenant(t *testing.T) {
 	ref = b.Push("t", "state", payload(100))
 	b.Expect(reply("12", ref, "t", `{}`))
 	wantRefused(t, s, map[string]int64{"state": 2})
+}
+
+// TestStateOfTerminateDoesNotCount: it is dropped, so it refuses nothing of what
+// terminate does besides.
+func TestStateOfTerminateDoesNotCount(t *testing.T) {
+	h := keeper()
+	h.terminate = func(_ *abi.Request, resp *abi.Response) error {
+		resp.HasState, resp.State = true, make([]byte, 200)
+		resp.Effects = append(resp.Effects, abi.Effect{Kind: abi.EffectBroadcast, Event: []byte("gone")})
+		return nil
+	}
+	s := startConfig(t, h, tenants(host.TenantLimits{State: 100}))
+	a, b := s.at(t, acme), s.at(t, acme)
+	a.Join("t", "")
+	b.Join("t", "")
+	a.Leave("t")
+	b.Expect(`[null,null,"t","gone",{}]`)
+	wantRefused(t, s, map[string]int64{})
 }
 
 func TestLogOnlyLimitsOfATenant(t *testing.T) {

@@ -13,7 +13,7 @@ func Caps(c module.Caps) module.Caps {
 	c.Types *= 2
 	c.AllParams *= 2
 	c.Imports++
-	c.Functions++
+	c.Functions += 3
 	c.Exports += 4 + c.Globals
 	c.Globals += 3
 	c.Body *= 4

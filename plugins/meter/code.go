@@ -33,6 +33,7 @@ func (w *writer) functions() {
 		w.function(&w.m.Funcs[i], &w.old.Funcs[i])
 		w.end(i)
 	}
+	w.addPieces()
 }
 
 // scratch are the locals that a function gets in addition.
@@ -144,9 +145,17 @@ func (c *code) copy(body []module.Instr) {
 		case module.OpMemorySize, module.OpMemoryGrow:
 			if c.fixed {
 				c.counted(in.Op)
+				c.mark(i)
 				continue
 			}
 			c.bulk(&in)
+		case module.OpMemoryFill, module.OpMemoryCopy:
+			c.bulk(&in)
+			if !short(body[:i]) {
+				c.inPieces(in.Op)
+				c.mark(i)
+				continue
+			}
 		default:
 			c.bulk(&in)
 		}

@@ -13,7 +13,8 @@
 // zero at the entry of a function, at the head of a loop or before a bulk operation,
 // the guest calls [HostFunc] with [OutOfFuel]. The host sets the global again, or
 // ends the call. Between two such places there is no more code than the module has
-// bytes, so every loop and every recursion comes by.
+// bytes, so every loop and every recursion comes by. A memory.fill or memory.copy that
+// is long is done in pieces, with a call of the host after each.
 //
 // Prices are upper bounds. A stretch of straight code is charged where it begins, but
 // for short ones, which are charged with what runs before them whenever they run, as

@@ -100,6 +100,7 @@ func Instrument(m *module.Module, cfg Config) (*module.Module, error) {
 		}
 	}
 	w.types()
+	w.findPieces()
 	w.clampTables(cfg.TableEntries)
 	w.globals(cfg.Stack)
 	w.references()
@@ -135,6 +136,8 @@ type writer struct {
 	pages, entries uint32 // bounds of growth, see Config
 	size           uint32 // index of the global that counts pages, if there is one
 	fixed          bool   // there is: the memory itself does not grow
+
+	pieces
 
 	wraps map[uint32]module.BlockType // of the block around a body, by the function's type
 	plan  plan

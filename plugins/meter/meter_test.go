@@ -166,7 +166,12 @@ func TestInstrument(t *testing.T) {
 		// memory.fill(1, 2, n); local 2 is the length
 		{
 			"fill", code(num(1), num(2), get(0), fill),
-			"fuel 5 SPEND 1 2 get 0 tee 2 fuel get 2 5 i32.shr_u i64.extend SPEND memory.fill end",
+			"fuel 5 SPEND 1 2 get 0 tee 2 fuel get 2 5 i32.shr_u i64.extend SPEND get 2 262144 i32.le_u if memory.fill else call 3 end end",
+		},
+		// memory.fill(1, 2, 3)
+		{
+			"short fill", code(num(1), num(2), num(3), fill),
+			"fuel 5 SPEND 1 2 3 tee 2 fuel get 2 5 i32.shr_u i64.extend SPEND memory.fill end",
 		},
 		// memory.grow(n), of a memory that may have 100 pages
 		{

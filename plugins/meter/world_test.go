@@ -34,6 +34,7 @@ type world struct {
 	compiled map[wazero.CompiledModule]*module.Module // with what they were made of
 
 	budget, spent int64 // of all calls; what was handed out
+	refills       int
 }
 
 // engine is the compiler.
@@ -75,6 +76,7 @@ func (w *world) refill(_ context.Context, mod api.Module, stack []uint64) {
 	if meter.Reason(stack[0]) == meter.OutOfStack {
 		panic(errStack)
 	}
+	w.refills++
 	fuel := mod.ExportedGlobal(meter.FuelExport).(api.MutableGlobal)
 	w.spent += testSlice - int64(fuel.Get())
 	if w.spent-testSlice > w.budget {

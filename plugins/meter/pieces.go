@@ -103,7 +103,9 @@ func join(parts ...[]module.Instr) []module.Instr {
 	return all
 }
 
-func conditional() []module.Instr { return []module.Instr{module.Block(module.OpIf, module.BlockEmpty)} }
+func conditional() []module.Instr {
+	return []module.Instr{module.Block(module.OpIf, module.BlockEmpty)}
+}
 
 func ended() []module.Instr { return []module.Instr{op(module.OpEnd)} }
 

@@ -24,7 +24,8 @@ func TestRefusedPluginOfATenant(t *testing.T) {
 			{Name: "open", Tenant: "open", Path: echo, Topics: []string{"room:*"}},
 		},
 		Mounts: []Mount{
-			{Path: "/good", Tenant: "good"}, {Path: "/bad", Tenant: "bad"},
+			{Path: "/good", Tenant: "good"},
+			{Path: "/bad", Tenant: "bad"},
 			{Path: "/open", Tenant: "open", Connect: "open"}, // of which it has none
 		},
 	})

@@ -46,6 +46,11 @@ func TestSlot(t *testing.T) {
 	if err := handle(); err != nil || string(resp.Payload) != "go" {
 		t.Errorf("echo is %s: %v", resp.Payload, err)
 	}
+	checkFilled(t, s, p)
+}
+
+func checkFilled(t *testing.T, s *plugins.Slot, p *plugins.Plugin) {
+	t.Helper()
 	if s.Implements(abi.CallbackConnect) || s.Plugin() != p || s.Stats().State != "ready" {
 		t.Error("the slot is not the plugin")
 	}

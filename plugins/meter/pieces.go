@@ -64,14 +64,14 @@ const (
 	count = 2
 )
 
-// sum writes the sum of two locals.
-func sum(a, b uint32) []module.Instr {
-	return []module.Instr{at(module.OpLocalGet, a), at(module.OpLocalGet, b), op(module.OpI32Add)}
+// end writes where a range ends.
+func end(start uint32) []module.Instr {
+	return []module.Instr{at(module.OpLocalGet, start), at(module.OpLocalGet, count), op(module.OpI32Add)}
 }
 
 // ends writes whether a range ends past what 32 bits address, where the sum is less.
 func ends(start uint32) []module.Instr {
-	return append(sum(start, count), at(module.OpLocalGet, start), op(module.OpI32LtU))
+	return append(end(start), at(module.OpLocalGet, start), op(module.OpI32LtU))
 }
 
 // whole writes the operation as it was, for the lengths that are left and for those that
@@ -118,7 +118,7 @@ func ended() []module.Instr { return []module.Instr{op(module.OpEnd)} }
 func (w *writer) fillPieces() []module.Instr {
 	return join(
 		ends(to), conditional(), whole(module.OpMemoryFill), []module.Instr{op(module.OpReturn), op(module.OpEnd)},
-		sum(to, count), []module.Instr{at(module.OpLocalGet, from), constant(module.OpI32Const, 0), op(module.OpMemoryFill)},
+		end(to), []module.Instr{at(module.OpLocalGet, from), constant(module.OpI32Const, 0), op(module.OpMemoryFill)},
 		[]module.Instr{module.Block(module.OpLoop, module.BlockEmpty)},
 		[]module.Instr{at(module.OpLocalGet, to), at(module.OpLocalGet, from), constant(module.OpI32Const, piece), op(module.OpMemoryFill)},
 		step(to, module.OpI32Add), step(count, module.OpI32Sub), w.breathe(), more(), ended(),
@@ -130,14 +130,14 @@ func (w *writer) fillPieces() []module.Instr {
 func (w *writer) copyPieces() []module.Instr {
 	loop := []module.Instr{module.Block(module.OpLoop, module.BlockEmpty)}
 	back := join(step(count, module.OpI32Sub),
-		sum(to, count), sum(from, count), []module.Instr{constant(module.OpI32Const, piece), op(module.OpMemoryCopy)})
+		end(to), end(from), []module.Instr{constant(module.OpI32Const, piece), op(module.OpMemoryCopy)})
 	forth := join(
 		[]module.Instr{at(module.OpLocalGet, to), at(module.OpLocalGet, from), constant(module.OpI32Const, piece), op(module.OpMemoryCopy)},
 		step(to, module.OpI32Add), step(from, module.OpI32Add), step(count, module.OpI32Sub))
 	return join(
 		ends(to), ends(from), []module.Instr{op(module.OpI32Or)},
 		conditional(), whole(module.OpMemoryCopy), []module.Instr{op(module.OpReturn), op(module.OpEnd)},
-		sum(to, count), sum(from, count), []module.Instr{constant(module.OpI32Const, 0), op(module.OpMemoryCopy)},
+		end(to), end(from), []module.Instr{constant(module.OpI32Const, 0), op(module.OpMemoryCopy)},
 		[]module.Instr{at(module.OpLocalGet, from), at(module.OpLocalGet, to), op(module.OpI32LtU)}, conditional(),
 		loop, back, w.breathe(), more(), ended(),
 		[]module.Instr{op(module.OpElse)},

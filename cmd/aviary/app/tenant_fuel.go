@@ -38,7 +38,7 @@ func (a *App) makeTenants(cfg *Config) error {
 	a.tenants = map[string]*fair.Tenant{"": home}
 	for i := range cfg.Tenants {
 		t := &cfg.Tenants[i]
-		if a.tenants[t.Name], err = t.TenantFuel.tenant(scheduler, t.Name); err != nil {
+		if a.tenants[t.Name], err = t.tenant(scheduler, t.Name); err != nil {
 			return err
 		}
 	}

@@ -156,8 +156,8 @@ func attack(c *hosttest.Client, a *hostile.Attack) {
 		c.Expect(fmt.Sprintf(`[%q,%q,%q,"phx_error",{"reason":"channel_crash"}]`, joinRef, joinRef, a.Name))
 		return
 	}
-	c.SendJSON(nil, "beat", "phoenix", "heartbeat", struct{}{})
-	for c.Receive().Topic != "phoenix" { // what it answers, if it does
+	ref := c.Push(a.Name, "ping", "")
+	for c.Receive().Ref != ref { // what it answers, if it does
 	}
 	c.Leave(a.Name)
 }

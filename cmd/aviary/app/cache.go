@@ -35,7 +35,7 @@ func (a *App) openCache(cfg *Config) (*plugins.CacheDir, error) {
 		a.log.Info("modules are compiled at each start", "code", "NO_CACHE", "err", err)
 		return nil, nil
 	}
-	dir, err := plugins.OpenCacheDir(filepath.Join(base, "aviary"))
+	dir, err := plugins.OpenCacheDir(filepath.Join(base, "aviary", "modules"))
 	if err != nil {
 		a.log.Warn("modules are compiled at each start (cache_dir)", "code", "NO_CACHE", "err", err)
 		return nil, nil

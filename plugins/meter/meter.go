@@ -84,6 +84,12 @@ func Instrument(m *module.Module, cfg Config) (*module.Module, error) {
 	if err := checkNames(m); err != nil {
 		return nil, err
 	}
+	// As it is exported, no engine looks at this.
+	if m.Start != nil {
+		if t := m.TypeOf(*m.Start); len(t.Params)+len(t.Results) > 0 {
+			return nil, &Error{fmt.Sprintf("start function has %d parameters and %d results, not none", len(t.Params), len(t.Results))}
+		}
+	}
 	if cfg.Stack > MaxStack {
 		return nil, &Error{fmt.Sprintf("stack of %d bytes, at most %d", cfg.Stack, MaxStack)}
 	}

@@ -323,6 +323,22 @@ func TestTablesAreClamped(t *testing.T) {
 	}
 }
 
+// TestStartFunctionHasNoType: it takes nothing and gives nothing.
+func TestStartFunctionHasNoType(t *testing.T) {
+	m := testModule(code())
+	start := uint32(1)
+	m.Start = &start
+	_, err := meter.Instrument(m, meter.Config{Stack: testStack})
+	if want := "start function has 1 parameters and 0 results, not none"; err == nil || err.Error() != want {
+		t.Errorf("error is %v, want %s", err, want)
+	}
+	m.Types = append(m.Types, module.FuncType{})
+	m.Funcs[1].Type = 1
+	if _, err := meter.Instrument(m, meter.Config{Stack: testStack}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestFunctionsAreFollowed: everything that names a function names the same one
 // behind the import.
 func TestFunctionsAreFollowed(t *testing.T) {
@@ -331,7 +347,8 @@ func TestFunctionsAreFollowed(t *testing.T) {
 	m := testModule(code(module.Instr{Op: module.OpRefFunc, Index: 1}, drop, num(0), call(0)))
 	m.Imports = []module.Import{{Module: "m", Name: "f"}}
 	m.Exports[0].Index = 1
-	m.Start = &start
+	m.Types = append(m.Types, module.FuncType{})
+	m.Start, m.Funcs[0].Type = &start, 1
 	m.Globals = []module.Global{{GlobalType: module.GlobalType{Type: module.Funcref}, Init: ref}}
 	m.Elems = []module.Elem{{Mode: module.ModePassive, Funcs: []uint32{0, 1, 2}}, {Mode: module.ModePassive, Exprs: []module.Const{ref}}}
 	m.Names = []module.Name{{Func: 0, Name: "imported"}, {Func: 2, Name: "g"}}

@@ -126,6 +126,14 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Defaults returns a Config in which what bounds a module has its default.
+func Defaults() Config {
+	return Config{
+		MemoryPages: defaultMemoryPages, Fuel: defaultFuel, Deadline: defaultDeadline, FuelSlice: defaultSlice, Stack: defaultStack,
+		Limits: abi.DefaultLimits(),
+	}
+}
+
 // Plugin is a compiled module and its instances. Its methods may be called from
 // any goroutine.
 type Plugin struct {

@@ -48,6 +48,10 @@ func TestReadmeShowsTheDefaults(t *testing.T) {
 			t.Errorf("%s is %s, the default %s", name, got, want)
 		}
 	}
+	p, d := &cfg.Plugins[0], plugins.Defaults()
+	if p.Fuel != int64(d.Fuel) || p.Deadline.Duration != d.Deadline || int64(p.Stack) != int64(d.Stack) || int64(p.Memory) != int64(d.MemoryPages)*pageSize {
+		t.Errorf("budgets are %d, %s, %d and %d bytes, the defaults %+v", p.Fuel, p.Deadline, p.Stack, p.Memory, d)
+	}
 	if b := cfg.Plugins[0].Breaker.Breaker; b != (plugins.Breaker{Failures: 5, Window: 10 * time.Second}) {
 		t.Errorf("breaker is %+v", b) // plugins.Breaker names the default
 	}

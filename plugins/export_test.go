@@ -40,8 +40,8 @@ func LoadPlain(wasm []byte) (*Plugin, error) {
 	if err := p.offerImports(ctx); err != nil {
 		return nil, err
 	}
-	in := &instance{plugin: p}
-	in.call = guestCall{Context: ctx, plugin: p, log: guestLog{logger: p.logger}}
+	in := &instance{plugin: p, tally: p.newTally()}
+	in.call = guestCall{Context: ctx, plugin: p, log: guestLog{logger: p.guestLogger(), tenant: p.tenant}}
 	in.call.budget.fuelGlobal, in.call.budget.stackGlobal = endless{}, endless{}
 	mod, err := p.runtime.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
@@ -54,7 +54,7 @@ func LoadPlain(wasm []byte) (*Plugin, error) {
 	}
 	in.call.ready = true
 	p.accept(in.marker)
-	l, err := p.pool.take()
+	l, err := p.firstPlace()
 	if err != nil {
 		return nil, err
 	}

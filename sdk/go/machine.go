@@ -48,9 +48,10 @@ type machine struct {
 	lock sync.Mutex // held by Serve; a module has one thread
 
 	// Room kept for reuse.
-	request []byte // what the host writes requests to
-	out     []byte // the encoded response
-	state   []byte // the encoded state
+	request []byte  // what the host writes requests to
+	out     []byte  // the encoded response
+	state   []byte  // the encoded state
+	warm    []*byte // see warmAllocator
 	source  rand.ChaCha8
 	rand    *rand.Rand
 	objs    pool[Obj]

@@ -16,6 +16,7 @@ var request, response []byte
 //
 //go:wasmexport aviary_abi_v1
 func marker() uint64 {
+	response = make([]byte, 0, 16<<10)
 	for range 3 {
 		echo(make([]byte, 136))
 	}

@@ -139,7 +139,7 @@ func (f *forms) table() table {
 		fields[i] = field{content: f.unsigned(), form: f.unsigned()}
 	}
 	n := f.unsigned()
-	if n > maxFiles {
+	if n > maxFiles || n > uint64(len(f.rest)) || n > 0 && len(fields) == 0 { // entries of no bytes would cost nothing to write
 		f.bad, f.rest = true, nil
 	}
 	var t table

@@ -162,6 +162,7 @@ func TestVersion5(t *testing.T) {
 		"unknown form":     {unit(5, inline("\x7f", "x.c\x00"), only), ""},
 		"block too long":   {unit(5, inline("\x09", "\xff\xff\xff\xff\x0f"), only), ""},
 		"files of nothing": {unit(5, "\x00\x00"+"\x00"+leb(1<<62), only), ""},
+		"entries of none":  {unit(5, "\x00"+leb(1)+"\x00"+leb(1), only), ""},
 		"many files":       {unit(5, "\x00\x00"+"\x01\x01\x0f"+leb(1<<31), only), ""},
 	} {
 		if got := show(read(tt.line, lineStr5, str5, 100), 100); got != tt.want {
@@ -254,5 +255,16 @@ func TestModulesThatDoNotFit(t *testing.T) {
 		if got := show(lines.Read(tt.old, tt.written), 10); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
+	}
+}
+
+// TestUnitsOfNothing: tables whose entries have no fields name thousands of files in three
+// bytes. Of a module full of them, none may be made, or reading it takes an hour.
+func TestUnitsOfNothing(t *testing.T) {
+	nothing := unit(5, "\x00"+leb(1<<14)+"\x00"+leb(1<<14), "")
+	one := testing.AllocsPerRun(1, func() { read(nothing, "", "", 1) })
+	many := testing.AllocsPerRun(1, func() { read(strings.Repeat(nothing, 100), "", "", 1) })
+	if more := many - one; more > 2*100 {
+		t.Errorf("%v allocations for 100 units of %d bytes", more, len(nothing))
 	}
 }

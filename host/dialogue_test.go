@@ -9,7 +9,6 @@ import (
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/host"
-	"github.com/aviary-host/aviary/host/hosttest"
 )
 
 type steps = map[string]func(*abi.Request, *abi.Response) error
@@ -574,28 +573,4 @@ func TestIdleSocketsAreClosed(t *testing.T) {
 	if got := <-reason; got != abi.ReasonHeartbeatTimeout {
 		t.Errorf("terminate was told %s", got)
 	}
-}
-
-func TestConnectDecides(t *testing.T) {
-	s := start(t, &script{connect: func(req *abi.Request, resp *abi.Response) error {
-		switch p := string(req.Params); {
-		case strings.Contains(p, `"no":"403"`):
-			resp.Result = abi.ResultReplyError
-		case strings.Contains(p, `"no":"429"`):
-			resp.Result, resp.Number, resp.Payload, resp.Binary = abi.ResultReplyError, 429, []byte("Too many requests"), true
-		case strings.Contains(p, `"no":"crash"`):
-			return errScript
-		default:
-			resp.Result = abi.ResultReply
-		}
-		return nil
-	}}, host.Mount{})
-	for query, want := range map[string]hosttest.Refusal{
-		"&no=403": {Status: 403}, "&no=429": {Status: 429, Body: "Too many requests"}, "&no=crash": {Status: 500},
-	} {
-		if got := hosttest.DialRefused(t, s.url+query, hosttest.Options{}); got.Status != want.Status || got.Body != want.Body {
-			t.Errorf("%s: %d %q, want %d %q", query, got.Status, got.Body, want.Status, want.Body)
-		}
-	}
-	s.dial(t).ExpectSilence()
 }

@@ -113,3 +113,27 @@ func countEchoes(r io.Reader) (n int64, refused bool) {
 	all, _ := io.ReadAll(buffered)
 	return int64(strings.Count(string(all), `["1","2","t","phx_reply",{"status":"ok"`)), false
 }
+
+func TestConnectDecides(t *testing.T) {
+	s := start(t, &script{connect: func(req *abi.Request, resp *abi.Response) error {
+		switch p := string(req.Params); {
+		case strings.Contains(p, `"no":"403"`):
+			resp.Result = abi.ResultReplyError
+		case strings.Contains(p, `"no":"429"`):
+			resp.Result, resp.Number, resp.Payload, resp.Binary = abi.ResultReplyError, 429, []byte("Too many requests"), true
+		case strings.Contains(p, `"no":"crash"`):
+			return errScript
+		default:
+			resp.Result = abi.ResultReply
+		}
+		return nil
+	}}, host.Mount{})
+	for query, want := range map[string]hosttest.Refusal{
+		"&no=403": {Status: 403}, "&no=429": {Status: 429, Body: "Too many requests"}, "&no=crash": {Status: 500},
+	} {
+		if got := hosttest.DialRefused(t, s.url+query, hosttest.Options{}); got.Status != want.Status || got.Body != want.Body {
+			t.Errorf("%s: %d %q, want %d %q", query, got.Status, got.Body, want.Status, want.Body)
+		}
+	}
+	s.dial(t).ExpectSilence()
+}

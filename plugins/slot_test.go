@@ -20,11 +20,7 @@ func TestSlot(t *testing.T) {
 	}
 	check := func(want string) {
 		t.Helper()
-		err := handle()
-		var unavailable *plugins.UnavailableError
-		if !errors.As(err, &unavailable) || !errors.Is(err, plugins.ErrNotLoaded) || unavailable.RetryAfter != time.Second || err.Error() != want {
-			t.Errorf("error is %v, want %s", err, want)
-		}
+		checkNotLoaded(t, handle(), want)
 		if resp.Result != 0 || resp.Payload != nil {
 			t.Errorf("response was left filled: %+v", resp)
 		}
@@ -53,5 +49,14 @@ func checkFilled(t *testing.T, s *plugins.Slot, p *plugins.Plugin) {
 	t.Helper()
 	if s.Implements(abi.CallbackConnect) || s.Plugin() != p || s.Stats().State != "ready" {
 		t.Error("the slot is not the plugin")
+	}
+}
+
+// checkNotLoaded checks the error of a slot without a plugin.
+func checkNotLoaded(t *testing.T, err error, want string) {
+	t.Helper()
+	var unavailable *plugins.UnavailableError
+	if !errors.As(err, &unavailable) || !errors.Is(err, plugins.ErrNotLoaded) || unavailable.RetryAfter != time.Second || err.Error() != want {
+		t.Errorf("error is %v, want %s", err, want)
 	}
 }

@@ -229,14 +229,14 @@ func (a *App) Close(ctx context.Context) error {
 
 func (a *App) shutdown(ctx context.Context) error {
 	var err error
+	if a.stopLoading != nil {
+		a.stopLoading() // ahead of the drain, which may take long
+	}
 	if a.server != nil {
 		err = a.server.Close(ctx)
 	}
 	err = errors.Join(err, closeListener(a.public), closeListener(a.internal))
 	a.serving.Wait()
-	if a.stopLoading != nil {
-		a.stopLoading()
-	}
 	a.loading.Wait()
 	for _, v := range a.verifiers {
 		err = errors.Join(err, v.Close())

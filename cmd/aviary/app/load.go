@@ -62,6 +62,9 @@ func (a *App) loadOthers(cfg *Config) {
 		a.loading.Go(func() {
 			turns <- struct{}{}
 			defer func() { <-turns }()
+			if ctx.Err() != nil {
+				return // its guest would still get the time for its initialisation
+			}
 			err := a.load(ctx, cfg, p)
 			if err == nil || ctx.Err() != nil {
 				return

@@ -2,7 +2,9 @@ package app
 
 import (
 	"errors"
+	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,5 +65,29 @@ func TestRefusedPluginOfTheOperator(t *testing.T) {
 	}, quiet)
 	if !errors.Is(err, ErrPlugin) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestCloseWhileLoading: plugins whose turn to be loaded has not come are left alone when
+// the server ends. Each of these would take all the fuel of its initialisation.
+func TestCloseWhileLoading(t *testing.T) {
+	const all = 12
+	cfg := &Config{HTTP: HTTP{Addr: "127.0.0.1:0"}, Tenants: []Tenant{{Name: "slow"}}}
+	for i := range all {
+		name := "slow" + strconv.Itoa(i)
+		cfg.Plugins = append(cfg.Plugins, Plugin{
+			Name: name, Tenant: "slow", Path: filepath.Join("..", "..", "..", "plugins", "testdata", "hostile", "initialize_loop.wasm"), Topics: []string{name + ":*"},
+		})
+	}
+	out := &log{}
+	a, err := Start(t.Context(), cfg, slog.New(slog.NewTextHandler(out, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(out.String(), `msg="loading plugin"`); n == all {
+		t.Error("all were loaded")
 	}
 }

@@ -220,7 +220,7 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 		case abi.EffectStop:
 			c.ending, c.endText = abi.Reason(e.Number), logText(e.Payload)
 		case abi.EffectLog:
-			c.log.Log(c.socket.srv.ctx, logLevel(abi.Level(e.Number)), logText(e.Payload), "src", "guest")
+			c.socket.tenant.logEffect(c.log, e)
 		default:
 			c.applyTopic(e)
 		}
@@ -389,12 +389,31 @@ func (c *Channel) track(e *abi.Effect) {
 
 func (c *Channel) logPresence(err error) {
 	if err != nil {
-		c.log.Error("presence refused", "code", "PRESENCE_REFUSED", "err", err)
+		c.socket.tenant.fault(c.log.Error, "presence refused", "PRESENCE_REFUSED", "err", err)
 	}
 }
 
 // maxLogText bounds a text of a guest in the log, in bytes (SPEC.md section 8).
 const maxLogText = 1 << 10
+
+// logEffect writes a line of a handler, if the tenant may have one more. Those that it
+// may not are told of in front of the next one.
+func (t *Tenant) logEffect(log *slog.Logger, e *abi.Effect) {
+	ctx, level := t.srv.ctx, logLevel(abi.Level(e.Number))
+	if !log.Enabled(ctx, level) {
+		return
+	}
+	if may := t.srv.cfg.LogLine; may != nil {
+		hidden, ok := may(t.name)
+		if !ok {
+			return
+		}
+		if hidden > 0 {
+			log.Warn("log lines of the tenant were dropped", "dropped", hidden, "key", "tenant.log_lines")
+		}
+	}
+	log.Log(ctx, level, logText(e.Payload), "src", "guest")
+}
 
 func logText(b []byte) string {
 	return strings.ToValidUTF8(string(b[:min(len(b), maxLogText)]), "\uFFFD")

@@ -74,6 +74,11 @@ type Config struct {
 	// list.
 	PluginStats func() any
 
+	// LogLine tells whether a log effect of a tenant's handlers may be written, and if
+	// so how many have not been since the last one that was. It is called from many
+	// goroutines at once. Nil means that all may be.
+	LogLine func(tenant string) (hidden int, ok bool)
+
 	// Logger receives the server's own log. Nil discards it.
 	Logger *slog.Logger
 }

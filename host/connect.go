@@ -69,12 +69,12 @@ func (s *Server) connect(v *visitor) (*connected, *refusal) {
 		err = m.connecting(c.socketID).check(resp.Effects)
 	}
 	if after, ok := asUnavailable(err); ok {
-		s.countUnavailable(log, abi.CallbackConnect, err)
+		m.tenant.countUnavailable(log, abi.CallbackConnect, err)
 		v.ctx.Response.Header.Set("Retry-After", strconv.FormatInt(roundUp(after, time.Second), 10))
 		return nil, &refusal{status: fasthttp.StatusServiceUnavailable, body: "plugin_unavailable"}
 	}
 	if err != nil {
-		s.callbackFailed(log, abi.CallbackConnect, err)
+		m.tenant.callbackFailed(log, abi.CallbackConnect, err)
 		return nil, &refusal{status: fasthttp.StatusInternalServerError}
 	}
 	m.tenant.applyConnect(resp, m.ConnectCapabilities, log)
@@ -109,7 +109,7 @@ func (t *Tenant) applyConnect(r *abi.Response, caps *Capabilities, log *slog.Log
 		case abi.EffectDisconnect:
 			t.disconnect(string(e.Key))
 		case abi.EffectLog:
-			log.Log(t.srv.ctx, logLevel(abi.Level(e.Number)), logText(e.Payload), "src", "guest")
+			t.logEffect(log, e)
 		}
 	}
 }

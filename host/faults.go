@@ -9,9 +9,10 @@ import (
 	"github.com/aviary-host/aviary/host/limit"
 )
 
-// faults keep what clients do wrong from filling the log: anybody can do it as
-// often as he likes. Of each kind some lines are written, and how many were not
-// is told by the next one that is.
+// faults keep what clients and modules of a tenant do wrong from filling the log:
+// anybody can do it as often as he likes. Of each kind some lines are written, and how
+// many were not is told by the next one that is. Each tenant has its own, or one could
+// hide what happens to the others.
 type faults struct {
 	mu    sync.Mutex
 	kinds map[string]*fault // by code
@@ -46,9 +47,9 @@ func (f *faults) due(code string, now time.Duration) (hidden int, ok bool) {
 
 // countUnavailable counts a callback for which the handler was unavailable, and logs
 // it likewise.
-func (s *Server) countUnavailable(log *slog.Logger, cb abi.Callback, err error) {
-	s.stats.unavailable.Add(1)
-	hidden, ok := s.faults.due("UNAVAILABLE", time.Since(s.began))
+func (t *Tenant) countUnavailable(log *slog.Logger, cb abi.Callback, err error) {
+	t.srv.stats.unavailable.Add(1)
+	hidden, ok := t.faults.due("UNAVAILABLE", time.Since(t.srv.began))
 	if ok {
 		log.Warn("plugin unavailable: callback not run", "code", "UNAVAILABLE", "callback", cb.String(), "not_logged", hidden, "err", err)
 	}
@@ -56,13 +57,18 @@ func (s *Server) countUnavailable(log *slog.Logger, cb abi.Callback, err error) 
 
 // clientFault logs that a client did something wrong, unless there are too many
 // such lines already.
-func (s *Server) clientFault(log *slog.Logger, msg, code string, attrs ...any) {
-	hidden, ok := s.faults.due(code, time.Since(s.began))
+func (t *Tenant) clientFault(log *slog.Logger, msg, code string, attrs ...any) {
+	t.fault(log.Info, msg, code, attrs...)
+}
+
+// fault is clientFault for what handlers bring about too, at the level of write.
+func (t *Tenant) fault(write func(msg string, attrs ...any), msg, code string, attrs ...any) {
+	hidden, ok := t.faults.due(code, time.Since(t.srv.began))
 	if !ok {
 		return
 	}
 	if hidden > 0 {
 		attrs = append(attrs, "not_logged", hidden)
 	}
-	log.Info(msg, append([]any{"code", code}, attrs...)...)
+	write(msg, append([]any{"code", code}, attrs...)...)
 }

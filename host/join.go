@@ -25,7 +25,7 @@ func (s *Socket) join(m *wire.Message) {
 		rt = s.tenant.routes().match(string(m.Topic))
 	}
 	if rt == nil {
-		s.srv.clientFault(s.log, "join refused: no plugin serves the topic", "UNMATCHED_TOPIC", "topic", logText(m.TopicJSON))
+		s.tenant.clientFault(s.log, "join refused: no plugin serves the topic", "UNMATCHED_TOPIC", "topic", logText(m.TopicJSON))
 		s.reply(nil, m, wire.StatusError, reasonUnmatched)
 		return
 	}

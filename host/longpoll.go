@@ -44,7 +44,7 @@ func (s *Server) longPoll(v *visitor) {
 	switch {
 	case !v.mount.LongPoll:
 		// phoenix.js stops at this status, where it would try for ever on others.
-		s.clientFault(v.mount.tenant.log, "client refused", "LONGPOLL_OFF", "mount", v.mount.Path, "key", "mount.longpoll")
+		v.mount.tenant.clientFault(v.mount.tenant.log, "client refused", "LONGPOLL_OFF", "mount", v.mount.Path, "key", "mount.longpoll")
 		ctx.SetStatusCode(fasthttp.StatusNotFound)
 		answerPoll(ctx, pollForbidden, "", nil)
 	case !s.allowsOrigin(v):
@@ -107,7 +107,7 @@ func (s *Server) pollPost(v *visitor) {
 	}
 	frames, problem := pollFrames(v.ctx)
 	if problem != "" {
-		s.clientFault(p.log, "POST refused", "BAD_BATCH", "problem", problem)
+		p.tenant.clientFault(p.log, "POST refused", "BAD_BATCH", "problem", problem)
 		v.ctx.SetStatusCode(fasthttp.StatusBadRequest)
 		answerPoll(v.ctx, pollBadRequest, "", nil)
 		return

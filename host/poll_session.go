@@ -271,7 +271,7 @@ func (p *pollSession) handle(b *post) pollStatus {
 
 func (p *pollSession) take(f *postFrame) bool {
 	if len(f.data) > p.mount.MaxFrame {
-		p.srv.clientFault(p.log, "message refused", "MESSAGE_TOO_BIG", "bytes", len(f.data), "limit", p.mount.MaxFrame, "key", "mount.max_frame")
+		p.tenant.clientFault(p.log, "message refused", "MESSAGE_TOO_BIG", "bytes", len(f.data), "limit", p.mount.MaxFrame, "key", "mount.max_frame")
 		return false
 	}
 	return p.receive(f.data, f.binary) == nil

@@ -140,7 +140,7 @@ func (c *Channel) runEnd(why abi.Reason, text string) {
 		c.terminate(why, text)
 		c.finish(why, nil)
 	case abi.ReasonError:
-		c.log.Warn("channel stopped with an error", "code", "STOP_ERROR", "reason", text)
+		c.socket.tenant.fault(c.log.Warn, "channel stopped with an error", "STOP_ERROR", "reason", text)
 		c.terminate(why, text)
 		c.finish(why, c.sendError)
 	default:
@@ -163,18 +163,19 @@ func (c *Channel) logFailure(cb abi.Callback, err error, event ...[]byte) {
 	for _, e := range event {
 		log = log.With("event", logText(e))
 	}
-	c.socket.srv.callbackFailed(log, cb, err)
+	c.socket.tenant.callbackFailed(log, cb, err)
 }
 
-// callbackFailed counts and logs a callback of which nothing has happened.
-func (s *Server) callbackFailed(log *slog.Logger, cb abi.Callback, err error) {
-	s.stats.crashes.Add(1)
+// callbackFailed counts a callback of which nothing has happened, and logs it unless
+// there are too many such lines already.
+func (t *Tenant) callbackFailed(log *slog.Logger, cb abi.Callback, err error) {
+	t.srv.stats.crashes.Add(1)
 	code := "CALLBACK_FAILED"
 	if d := denial(nil); errors.As(err, &d) && d.Denied() {
-		s.stats.denied.Add(1)
+		t.srv.stats.denied.Add(1)
 		code = "CAPABILITY_DENIED"
 	}
-	log.Error("callback failed", "code", code, "callback", cb.String(), "err", err)
+	t.fault(log.Error, "callback failed", code, "callback", cb.String(), "err", err)
 }
 
 // terminate runs the terminate callback. It cannot stop the end: its failure

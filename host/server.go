@@ -56,7 +56,6 @@ type Server struct {
 	scratch sync.Pool // of *scratch
 	buffers sync.Pool // of *[]byte
 	flates  flates
-	faults  faults
 
 	// work counts every goroutine that runs on behalf of a socket.
 	work sync.WaitGroup
@@ -93,7 +92,6 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, endpoints: newEndpoints(cfg.Mounts), tokens: newTokens(cfg.Secret),
 		began: time.Now(), addresses: newAddresses(&cfg),
 		listeners: map[*fasthttp.Server][]net.Listener{},
-		faults:    faults{kinds: map[string]*fault{}},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.scratch.New = func() any { return new(scratch) }

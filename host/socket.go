@@ -167,7 +167,7 @@ func (s *Socket) malformed(err error) error {
 	if s.closing.Load() {
 		return nil
 	}
-	s.srv.clientFault(s.log, "message refused", "MALFORMED_MESSAGE", "err", err)
+	s.tenant.clientFault(s.log, "message refused", "MALFORMED_MESSAGE", "err", err)
 	if !s.mount.AnswerMalformed {
 		return err
 	}

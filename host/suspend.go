@@ -254,5 +254,5 @@ func (t *Tenant) refuseSuspended(v *visitor) {
 		// without any it would throw (longpoll.js, poll).
 		v.ctx.SetBodyString(`{"status":500,"error":{"code":"` + code + `","message":"` + message + `"}}` + "\n")
 	}
-	t.srv.clientFault(t.log, "client refused", code, "mount", v.mount.Path)
+	t.clientFault(t.log, "client refused", code, "mount", v.mount.Path)
 }

@@ -43,6 +43,7 @@ type Tenant struct {
 	quotas   [quotaKinds]quota
 	messages tenantRate
 	breaches tenantBreaches
+	faults   faults
 
 	table    atomic.Pointer[router]
 	register sync.Mutex // one Register at a time
@@ -56,7 +57,7 @@ type Tenant struct {
 
 // newTenant makes a tenant of a declaration that was checked and has no zeros.
 func newTenant(s *Server, cfg TenantConfig) *Tenant {
-	t := &Tenant{srv: s, name: cfg.Name, log: s.log, limits: cfg.Limits, sockets: map[string]*Socket{}}
+	t := &Tenant{srv: s, name: cfg.Name, log: s.log, limits: cfg.Limits, sockets: map[string]*Socket{}, faults: faults{kinds: map[string]*fault{}}}
 	if t.name != "" {
 		t.log = s.log.With("tenant", t.name)
 	}

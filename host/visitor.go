@@ -53,7 +53,7 @@ func (v *visitor) askedVersion() (version wire.Version, ok bool) {
 func (s *Server) admit(v *visitor) (*connected, *refusal) {
 	var ok bool
 	if v.version, ok = v.askedVersion(); !ok {
-		s.clientFault(v.mount.tenant.log, "client refused", "VSN_UNSUPPORTED", "vsn", logText(v.ctx.QueryArgs().Peek("vsn")), "supported", "1.0.x 2.0.x")
+		v.mount.tenant.clientFault(v.mount.tenant.log, "client refused", "VSN_UNSUPPORTED", "vsn", logText(v.ctx.QueryArgs().Peek("vsn")), "supported", "1.0.x 2.0.x")
 		return nil, &refusal{status: fasthttp.StatusForbidden, body: fmt.Sprintf("vsn %q is not spoken here; 1.0.x and 2.0.x are", logText(v.ctx.QueryArgs().Peek("vsn")))}
 	}
 	leave, refused := s.enterAddress(v)
@@ -78,14 +78,14 @@ func (s *Server) admitPerson(v *visitor) (*connected, *refusal) {
 	if v.mount.Auth != nil {
 		claims, err := s.authenticate(v)
 		if err != nil {
-			s.clientFault(v.mount.tenant.log, "client refused", "UNAUTHENTICATED", "mount", v.mount.Path, "err", err)
+			v.mount.tenant.clientFault(v.mount.tenant.log, "client refused", "UNAUTHENTICATED", "mount", v.mount.Path, "err", err)
 			return nil, &refusal{status: fasthttp.StatusForbidden, body: err.Error()}
 		}
 		v.claims, subject = claims.JSON, claims.Subject
 	}
 	c, refused := s.connect(v)
 	if refused != nil {
-		s.clientFault(v.mount.tenant.log, "client refused", "CONNECT_REFUSED", "mount", v.mount.Path, "plugin", v.mount.ConnectPlugin, "status", refused.status)
+		v.mount.tenant.clientFault(v.mount.tenant.log, "client refused", "CONNECT_REFUSED", "mount", v.mount.Path, "plugin", v.mount.ConnectPlugin, "status", refused.status)
 		return nil, refused
 	}
 	if c.idTopic == "" && v.mount.IDPrefix != "" && subject != "" {
@@ -93,7 +93,7 @@ func (s *Server) admitPerson(v *visitor) (*connected, *refusal) {
 	}
 	if n := len(c.idTopic); n > maxName { // no call of the API could name it
 		problem := fmt.Sprintf("the token's subject makes an id topic of %d bytes, over %d (mount.jwt.id_prefix)", n, maxName)
-		s.clientFault(v.mount.tenant.log, "client refused", "ID_TOPIC", "mount", v.mount.Path, "err", problem)
+		v.mount.tenant.clientFault(v.mount.tenant.log, "client refused", "ID_TOPIC", "mount", v.mount.Path, "err", problem)
 		return nil, &refusal{status: fasthttp.StatusForbidden, body: problem}
 	}
 	return c, nil
@@ -135,7 +135,7 @@ func (s *Server) allowsOrigin(v *visitor) bool {
 	if v.mount.Origins.Allows(r) {
 		return true
 	}
-	s.clientFault(v.mount.tenant.log, "client refused", "ORIGIN", "mount", v.mount.Path, "origin", logText([]byte(r.Origin)), "host", logText([]byte(r.Host)), "key", "mount.origins")
+	v.mount.tenant.clientFault(v.mount.tenant.log, "client refused", "ORIGIN", "mount", v.mount.Path, "origin", logText([]byte(r.Origin)), "host", logText([]byte(r.Host)), "key", "mount.origins")
 	return false
 }
 

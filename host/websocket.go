@@ -159,7 +159,7 @@ func (w *webSocket) refuse(err error) bool {
 		return false
 	}
 	if !w.closing.Load() { // else it has been told; a line for each bad frame would let it fill the log
-		w.srv.clientFault(w.log, "client refused", "PROTOCOL", "close", int(ce.code), "reason", ce.reason)
+		w.tenant.clientFault(w.log, "client refused", "PROTOCOL", "close", int(ce.code), "reason", ce.reason)
 		w.close(ce.code, ce.reason, abi.ReasonClosed)
 	}
 	return true

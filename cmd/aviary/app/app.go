@@ -111,6 +111,7 @@ func (a *App) hostConfig(cfg *Config) (host.Config, error) {
 		ConnectionRate: cfg.HTTP.ConnectionRate.or(host.DefaultConnectionRate()),
 		DrainBatch:     cfg.Drain.Batch, DrainInterval: cfg.Drain.Interval.Duration,
 		PluginStats: a.pluginStats,
+		LogLine:     func(tenant string) (int, bool) { return a.tenants[tenant].Line() },
 	}
 	for i := range cfg.Tenants {
 		hc.Tenants = append(hc.Tenants, cfg.Tenants[i].host())

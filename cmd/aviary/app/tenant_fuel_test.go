@@ -54,3 +54,29 @@ func TestRatePerSecond(t *testing.T) {
 		}
 	}
 }
+
+// TestLogEffectsCount: what a plugin logs through effects comes out of the same lines as
+// what it logs through imports.
+func TestLogEffectsCount(t *testing.T) {
+	a := &App{}
+	cfg := &Config{Tenants: []Tenant{{Name: "acme", TenantFuel: TenantFuel{LogLines: Rate{Rate: limit.Rate{Count: 1, Burst: 2}, given: true}}}}}
+	if err := a.makeTenants(cfg); err != nil {
+		t.Fatal(err)
+	}
+	hc, err := a.hostConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for range 100 {
+		if _, ok := hc.LogLine("acme"); ok {
+			n++
+		}
+	}
+	if _, ok := a.tenants["acme"].Line(); ok || n < 2 || n > 90 {
+		t.Errorf("%d lines of 100 were let through, and another by the import: %t", n, ok)
+	}
+	if _, ok := hc.LogLine(""); !ok {
+		t.Error("the default tenant pays for another")
+	}
+}

@@ -14,7 +14,7 @@ import (
 	"github.com/aviary-host/aviary/plugins"
 )
 
-// goGuest builds testdata/guests/name.
+// goGuest builds testdata/guests/name, once for all tests.
 func goGuest(t testing.TB, name string) []byte {
 	t.Helper()
 	return goBuild(t, name, "c-shared")
@@ -25,7 +25,10 @@ func goBuild(t testing.TB, name, mode string) []byte {
 	if testing.Short() {
 		t.Skip("builds a Go guest")
 	}
-	out := filepath.Join(t.TempDir(), name+".wasm")
+	out := filepath.Join(builds, name+"-"+mode+".wasm")
+	if wasm, err := os.ReadFile(out); err == nil {
+		return wasm
+	}
 	cmd := exec.Command("go", "build", "-buildmode="+mode, "-ldflags=-s -w", "-o", out, "./testdata/guests/"+name)
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=-mod=readonly", "GOPROXY=off")
 	if text, err := cmd.CombinedOutput(); err != nil {

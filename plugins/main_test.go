@@ -3,6 +3,7 @@ package plugins_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,7 +17,30 @@ import (
 	"github.com/aviary-host/aviary/plugins"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The process's own directories, which TestMain makes and removes.
+var (
+	compiled *plugins.CacheDir // of all modules: see load
+	builds   string            // of the guests in Go
+)
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "aviary-plugins-")
+	if err == nil {
+		builds = dir
+		compiled, err = plugins.OpenCacheDir(filepath.Join(dir, "compiled"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "no directory for the tests:", err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintln(os.Stderr, "removing the directory of the tests:", err)
+			code = 1
+		}
+		os.Exit(code)
+	}))
+}
 
 // fault reads testdata/faults/name.wasm.
 func fault(t testing.TB, name string) []byte {
@@ -29,7 +53,9 @@ func fault(t testing.TB, name string) []byte {
 }
 
 // load loads a module for the length of the test. Many tests have it fail on
-// purpose, so that it has no breaker unless they say so.
+// purpose, so that it has no breaker unless they say so. What one test has compiled the
+// others read back, which saves seconds for a guest in Go, and a minute under the race
+// detector.
 func load(t testing.TB, wasm []byte, cfg plugins.Config) *plugins.Plugin {
 	t.Helper()
 	if cfg.Name == "" {
@@ -37,6 +63,9 @@ func load(t testing.TB, wasm []byte, cfg plugins.Config) *plugins.Plugin {
 	}
 	if cfg.Breaker == (plugins.Breaker{}) {
 		cfg.Breaker = plugins.Breaker{Failures: -1}
+	}
+	if cfg.Cache == nil {
+		cfg.Cache = compiled
 	}
 	p, err := plugins.Load(context.Background(), wasm, cfg)
 	if err != nil {

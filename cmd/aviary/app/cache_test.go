@@ -8,22 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/aviary-host/aviary/examples/chat"
 )
 
-// started starts an app with the chat, and ends it.
+// started starts an app with a guest, and ends it.
 func started(t *testing.T, cacheDir string) (log string, err error) {
 	t.Helper()
-	wasm, err := chat.Module()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var text strings.Builder
 	a, err := Start(context.Background(), &Config{
-		CacheDir: cacheDir, HTTP: HTTP{Addr: "127.0.0.1:0"}, LoadTimeout: 5 * time.Minute,
-		Plugins: []Plugin{{Name: "chat", Wasm: wasm, Topics: Topics{"room:*"}}},
+		CacheDir: cacheDir, HTTP: HTTP{Addr: "127.0.0.1:0"},
+		Plugins: []Plugin{{Name: "echo", Wasm: module(t), Topics: Topics{"room:*"}}},
 	}, slog.New(slog.NewTextHandler(&text, nil)))
 	if err == nil {
 		err = a.Close(context.Background())

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,11 +83,11 @@ func TestFaultyModulesCostOneChannel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := a.Close(t.Context()); err != nil {
+	t.Cleanup(func() { // behind the clients, for whose answers it would wait
+		if err := a.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	url := "ws://" + a.PublicAddr() + "/socket/websocket?vsn=2.0.0"
 	bystander := hosttest.Dial(t, url, hosttest.Options{})
 	bystander.Join("echo:1", "")

@@ -101,7 +101,8 @@ func TestSuspensionOutlastsARestart(t *testing.T) {
 			a.stop()
 
 			a = startTenants(t, tenantsConfig(t, tt.dir))
-			hosttest.Dial(t, a.url(), hosttest.Options{Host: umbrellaHost}).ExpectSilence()
+			other := hosttest.Dial(t, a.url(), hosttest.Options{Host: umbrellaHost})
+			other.ExpectSilence()
 			if tt.dir == "" {
 				hosttest.Dial(t, a.url(), hosttest.Options{Host: acmeHost}).ExpectSilence()
 				return
@@ -116,7 +117,10 @@ func TestSuspensionOutlastsARestart(t *testing.T) {
 			if got := a.post("resume", `{"tenant":"acme"}`); got != `200 {"tenant":"acme","suspended":false,"closed":0,"kept":true}` {
 				t.Error(got)
 			}
-			hosttest.Dial(t, a.url(), hosttest.Options{Host: acmeHost}).ExpectSilence()
+			c = hosttest.Dial(t, a.url(), hosttest.Options{Host: acmeHost})
+			c.ExpectSilence()
+			c.Drop() // else stop waits for their answers
+			other.Drop()
 			a.stop()
 
 			a = startTenants(t, tenantsConfig(t, tt.dir))

@@ -12,19 +12,21 @@ import (
 
 // TestOtherClients runs the suite again with the other kinds of clients, each in
 // a process of its own, since a kind holds for all tests of a process. The
-// binary is the same one, so what it was built with, such as -race, is too. One
-// runs after the other: each begins with compiling the module. The race detector
-// makes that ten times as slow, so under it only one of them runs; what the
-// others say is said without it.
+// binary is the same one, so what it was built with, such as -race, is too, and so is
+// the module once it is compiled. They run beside each other, since they wait for the
+// most part. Under the race detector only one of them runs; what the others say is said
+// without it.
 func TestOtherClients(t *testing.T) {
 	if *clientKind != "v2" {
 		t.Skip("this is one of them")
 	}
+	t.Parallel()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{}
+	fixtureOf(t) // has compiled the module
+	args := []string{"-cache=" + *cacheDir}
 	flag.Visit(func(f *flag.Flag) {
 		if slices.Contains([]string{"test.short", "test.shuffle"}, f.Name) {
 			args = append(args, fmt.Sprintf("-%s=%s", f.Name, f.Value))
@@ -39,6 +41,7 @@ func TestOtherClients(t *testing.T) {
 	}
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), exe, append([]string{"-client=" + kind}, args...)...)
 			out, err := cmd.CombinedOutput()
 			t.Logf("%s", out)

@@ -106,6 +106,7 @@ type options struct {
 	log       *slog.Logger
 
 	loadTimeout time.Duration // of the module; 0 means the default
+	cacheDir    string        // of the compiled module; empty means what the file says
 }
 
 // start serves the fixture and its control port until Close. On an error
@@ -122,6 +123,9 @@ func start(ctx context.Context, o options) (*fixture, error) {
 	}
 	cfg.HTTP.Addr = o.http
 	cfg.LoadTimeout = o.loadTimeout
+	if o.cacheDir != "" {
+		cfg.CacheDir = o.cacheDir
+	}
 	ln, err := net.Listen("tcp", o.ctl)
 	if err != nil {
 		return nil, fmt.Errorf("control port: %w", err)

@@ -33,6 +33,10 @@ var (
 // again with the others.
 var clientKind = flag.String("client", "v2", "v2, v1, poll-v2 or poll-v1")
 
+// cacheDir is where the module is kept once it is compiled, for all fixtures of a
+// run and for the processes that it starts.
+var cacheDir = flag.String("cache", "", "directory of the compiled module (default: one for this run)")
+
 func clientOptions() hosttest.Options {
 	return hosttest.Options{
 		V1:       strings.HasSuffix(*clientKind, "v1"),
@@ -70,7 +74,26 @@ func v2Only(t *testing.T, why string) {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code := m.Run()
+	if *cacheDir != "" {
+		os.Exit(runAll(m))
+	}
+	dir, err := os.MkdirTemp("", "aviary-conformance-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "no directory for the compiled module:", err)
+		os.Exit(1)
+	}
+	*cacheDir = dir
+	code := runAll(m)
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, "removing the compiled module:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// runAll runs the tests, closes what they share, and looks for what they have left.
+func runAll(m *testing.M) (code int) {
+	code = m.Run()
 	if shared != nil {
 		if err := shared.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, "closing the fixture:", err)
@@ -78,18 +101,19 @@ func TestMain(m *testing.M) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
-	if code == 0 {
-		// fasthttp keeps one clock for as long as the process lives, and its pool of
-		// workers notices up to 10 s later that it was stopped.
-		err := goleak.Find(
-			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
-			code = 1
-		}
+	if code != 0 {
+		return code
 	}
-	os.Exit(code)
+	// fasthttp keeps one clock for as long as the process lives, and its pool of
+	// workers notices up to 10 s later that it was stopped.
+	err := goleak.Find(
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
+		return 1
+	}
+	return 0
 }
 
 // lockedBuffer is a log that several goroutines write.
@@ -111,7 +135,10 @@ func (l *lockedBuffer) String() string {
 }
 
 func startTest(log *slog.Logger) (*fixture, error) {
-	return start(context.Background(), options{config: "aviary.toml", http: "127.0.0.1:0", ctl: "127.0.0.1:0", log: log, loadTimeout: 5 * time.Minute})
+	return start(context.Background(), options{
+		config: "aviary.toml", http: "127.0.0.1:0", ctl: "127.0.0.1:0", log: log,
+		loadTimeout: 5 * time.Minute, cacheDir: *cacheDir,
+	})
 }
 
 // fixtureOf returns the shared fixture.

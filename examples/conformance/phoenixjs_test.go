@@ -23,6 +23,7 @@ func judge(t *testing.T, script string) {
 	if *clientKind != "v2" {
 		t.Skip("phoenix.js is a client of its own")
 	}
+	t.Parallel() // node waits for the most part
 	node := tools.Node(t)
 	modules := tools.NodeModules(t, "js/package.json")
 	f := ownFixture(t, slog.New(slog.DiscardHandler))

@@ -19,6 +19,7 @@ func TestPhoenixJSPolling(t *testing.T) {
 	if *clientKind != "v2" {
 		t.Skip("phoenix.js is a client of its own, so this runs with the first kind only")
 	}
+	t.Parallel() // as in judge
 	node := tools.Node(t)
 	modules := tools.NodeModules(t, "js/package.json")
 	f, restarted := fixtureOf(t), ownFixture(t, slog.New(slog.DiscardHandler))

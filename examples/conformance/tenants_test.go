@@ -17,7 +17,7 @@ func TestTenantsWithAModule(t *testing.T) {
 	if *clientKind != "v2" {
 		t.Skip("tenants are the same for all clients")
 	}
-	cfg := &app.Config{HTTP: app.HTTP{Addr: "127.0.0.1:0"}, LoadTimeout: 5 * time.Minute}
+	cfg := &app.Config{HTTP: app.HTTP{Addr: "127.0.0.1:0"}, LoadTimeout: 5 * time.Minute, CacheDir: *cacheDir}
 	for _, name := range []string{"acme", "umbrella"} {
 		cfg.Tenants = append(cfg.Tenants, app.Tenant{Name: name})
 		cfg.Plugins = append(cfg.Plugins, app.Plugin{

@@ -244,6 +244,7 @@ func sized(n int) string {
 }
 
 func TestOversizeClosesWith1009(t *testing.T) {
+	t.Parallel() // the server waits for an answer to its close frame: see below
 	c := connectTo(t, "/maxframe", "")
 	c.SendText(sized(1000))
 	c.Expect(heartbeatReplyV2)
@@ -253,6 +254,7 @@ func TestOversizeClosesWith1009(t *testing.T) {
 
 func TestOversizeFragmentsCloseWith1009(t *testing.T) {
 	webSocketOnly(t, "fragments")
+	t.Parallel()
 	fragments := connectTo(t, "/maxframe", "")
 	fragments.SendFragments(sized(900)[:600], sized(1200)[:600])
 
@@ -270,6 +272,7 @@ func TestOversizeFragmentsCloseWith1009(t *testing.T) {
 
 func TestBrokenFramesCloseWith1002(t *testing.T) {
 	webSocketOnly(t, "frames")
+	t.Parallel()
 	// RFC 6455 sections 5.1, 5.2, 5.4 and 5.5. The mask is 0.
 	tests := []struct{ name, frames string }{
 		{"not masked", "\x81\x05hello"},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,29 +32,31 @@ func TestMain(m *testing.M) {
 }
 
 // server is the fixture, which keeps its port over restarts.
-type server struct{ *app.App }
+type server struct {
+	*app.App
+	cache string // directory of the compiled module
+}
 
 // newServer starts the fixture for as long as the test runs.
 func newServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{serve(t, "127.0.0.1:0")}
+	s := &server{cache: filepath.Join(t.TempDir(), "compiled")}
+	s.serve(t, "127.0.0.1:0")
 	t.Cleanup(func() { s.stop(t) })
 	return s
 }
 
-func serve(t *testing.T, addr string) *app.App {
+func (s *server) serve(t *testing.T, addr string) {
 	t.Helper()
 	cfg, err := app.Load("../aviary.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.HTTP.Addr = addr
+	cfg.HTTP.Addr, cfg.CacheDir = addr, s.cache
 	cfg.LoadTimeout = 5 * time.Minute // the race detector makes it ten times as long
-	a, err := app.Start(context.Background(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
+	if s.App, err = app.Start(context.Background(), cfg, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatalf("has `make guests` been run? %v", err)
 	}
-	return a
 }
 
 func (s *server) stop(t *testing.T) {
@@ -69,7 +72,7 @@ func (s *server) restart(t *testing.T) {
 	t.Helper()
 	addr := s.PublicAddr()
 	s.stop(t)
-	s.App = serve(t, addr)
+	s.serve(t, addr)
 }
 
 // stage is where the story of one client is played: with its program and somebody

@@ -120,7 +120,7 @@ func (g *guest) handle(t *testing.T, req *abi.Request) reaction {
 		out.response, _ = mem.Read(uint32(results[0]>>32), uint32(results[0]))
 	}
 	out.memory, _ = mem.Read(0, mem.Size())
-	out.memory = bytes.TrimRight(out.memory, "\x00")
+	out.memory = withoutZeros(out.memory)
 	return out
 }
 

@@ -22,12 +22,13 @@ GUESTS := \
 	examples/bench/guest/bench.wasm
 
 FUZZTIME ?= 60s
+SOAK     ?= 10000000
 ADDR     ?= 127.0.0.1:4000
 PORT     ?=
 CTL      ?=
 HANDLER  ?= go
 
-.PHONY: help build run guests faults test race hostile fuzz check bench bench-server bench-sandbox conformance-server clean
+.PHONY: help build run guests faults test race soak hostile fuzz check bench bench-server bench-sandbox conformance-server clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -60,6 +61,9 @@ test: build ## every test
 
 race: build ## every Go test under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go run $(GOTESTSUM) --format pkgname-and-test-fails -- -race -shuffle=on -timeout 30m ./...
+
+soak: guests ## SOAK callbacks of a guest in Go, whose memory and ours must stay flat
+	AVIARY_SOAK=$(SOAK) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./plugins
 
 hostile: ## what others notice of attacks, as a table: attack, error, quiet p99, p99, max (ms), RSS (KiB); the machine must be free
 	AVIARY_HOSTILE=measure go test -count=1 -timeout 60m -run '^(TestHostile|TestCollector|TestBombs)' -v -p 1 \

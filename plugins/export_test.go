@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/plugins/meter"
 )
 
 // endless is a counter that never runs out.
@@ -93,4 +94,23 @@ func (p *Plugin) Differs() string {
 		}
 	}
 	return ""
+}
+
+// GuestPages returns the pages of memory that the guests of the idle instances have.
+func (p *Plugin) GuestPages() (pages uint64, err error) {
+	for range p.pool.slots {
+		l, err := p.pool.take()
+		if err != nil {
+			return 0, err
+		}
+		defer p.pool.put(l)
+		switch {
+		case l.in == nil:
+		case p.resettable(): // the engine's memory has its full size from the beginning
+			pages += l.in.mod.ExportedGlobal(meter.PagesExport).Get()
+		default:
+			pages += uint64(l.in.mem.Size()) / pageSize
+		}
+	}
+	return pages, nil
 }

@@ -32,15 +32,18 @@ func (c *Channel) reserve(r *abi.Response) error {
 }
 
 // wants returns what the channel has after the answer at most: of two effects on
-// the same new timer, subscription or presence it counts both.
+// the same new timer, subscription or presence it counts both, and of an old one the
+// payload that it had, too.
 func (c *Channel) wants(r *abi.Response) account {
 	want := c.held
-	*want.of(quotaState) = int64(c.stateAfter(r))
+	state := want.of(quotaState)
+	*state = int64(c.stateAfter(r) + c.timers.bytes + c.metas)
 	timers, subs, tracks := want.of(quotaTimers), want.of(quotaSubscriptions), want.of(quotaPresences)
 	*timers, *subs = int64(c.timers.len()), int64(len(c.subs))
 	for i := range r.Effects {
 		switch e := &r.Effects[i]; e.Kind {
 		case abi.EffectSendAfter:
+			*state += kept(e)
 			if len(e.Key) == 0 || c.timers.pending[string(e.Key)] == nil {
 				*timers++
 			}
@@ -50,15 +53,22 @@ func (c *Channel) wants(r *abi.Response) account {
 			}
 		case abi.EffectPresenceTrack:
 			c.recount = true
+			*state += kept(e)
 			if !c.socket.tenant.presence.Tracks(c.owner, c.topicOf(e), string(e.Key)) {
 				*tracks++
 			}
+		case abi.EffectPresenceUpdate:
+			c.recount = true
+			*state += kept(e)
 		case abi.EffectPresenceUntrack:
 			c.recount = true
 		}
 	}
 	return want
 }
+
+// kept is how many bytes of an effect's payload are kept at most: none is an empty object.
+func kept(e *abi.Effect) int64 { return int64(max(len(e.Payload), len(emptyObject))) }
 
 // stateAfter is the length of the state that the channel has after the answer.
 func (c *Channel) stateAfter(r *abi.Response) int {
@@ -74,13 +84,13 @@ func (c *Channel) stateAfter(r *abi.Response) int {
 // balance gives back what was reserved and is not there.
 func (c *Channel) balance() {
 	has := c.held
-	*has.of(quotaState) = int64(len(c.state))
 	*has.of(quotaTimers) = int64(c.timers.len())
 	*has.of(quotaSubscriptions) = int64(len(c.subs))
 	if c.recount {
 		*has.of(quotaPresences) = int64(c.socket.tenant.presence.Owned(c.owner))
-		c.recount = false
+		c.metas, c.recount = c.socket.tenant.presence.OwnedBytes(c.owner), false
 	}
+	*has.of(quotaState) = int64(len(c.state) + c.timers.bytes + c.metas)
 	c.hold(has)
 }
 

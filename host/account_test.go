@@ -44,6 +44,9 @@ func (hoarder) Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte,
 		}
 		resp.HasState, resp.State = n%2 == 0, bytes.Repeat([]byte{'s'}, n)
 	case abi.CallbackHandleInfo:
+		if string(req.Source) == "k2" {
+			return buf, noHoard{}
+		}
 		if string(req.Source) == "k1" { // starts itself anew
 			resp.Effects = []abi.Effect{{Kind: abi.EffectSendAfter, Key: req.Source, Event: []byte("e"), Value: 3_600_000}}
 		}
@@ -58,6 +61,12 @@ func (hoarder) Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte,
 	return buf, nil
 }
 
+// noHoard tells that a timer of the hoarder's found it unavailable.
+type noHoard struct{}
+
+func (noHoard) Error() string                        { return "later" }
+func (noHoard) Unavailable() (string, time.Duration) { return "later", time.Second }
+
 // hoard takes one of everything, some of it twice.
 func hoard(key []byte) []abi.Effect {
 	return []abi.Effect{
@@ -65,7 +74,7 @@ func hoard(key []byte) []abi.Effect {
 		{Kind: abi.EffectSendAfter, Key: key, Event: []byte("e"), Value: 3_600_000},
 		{Kind: abi.EffectSubscribe, Topic: key},
 		{Kind: abi.EffectSubscribe, Topic: key},
-		{Kind: abi.EffectPresenceTrack, Key: key},
+		{Kind: abi.EffectPresenceTrack, Key: key, Payload: []byte(`{"a": 1, "phx_ref": 2}`)},
 		{Kind: abi.EffectPresenceTrack, Key: key},
 	}
 }
@@ -78,7 +87,7 @@ func hoardIn(event string, key []byte, n int, resp *abi.Response) error {
 	case "timer":
 		one(abi.Effect{Kind: abi.EffectSendAfter, Key: key, Event: []byte("e"), Value: 3_600_000})
 	case "soon":
-		one(abi.Effect{Kind: abi.EffectSendAfter, Key: key, Event: []byte("e")})
+		one(abi.Effect{Kind: abi.EffectSendAfter, Key: key, Event: []byte("e"), Payload: key[1:]})
 	case "nameless":
 		one(abi.Effect{Kind: abi.EffectSendAfter, Event: []byte("e"), Value: int64(n%2) * 3_600_000})
 	case "cancel":
@@ -89,6 +98,8 @@ func hoardIn(event string, key []byte, n int, resp *abi.Response) error {
 		one(abi.Effect{Kind: abi.EffectUnsubscribe, Topic: key})
 	case "track":
 		one(abi.Effect{Kind: abi.EffectPresenceTrack, Key: key[:n%3]}) // some are anonymous
+	case "update":
+		one(abi.Effect{Kind: abi.EffectPresenceUpdate, Key: key, Payload: fmt.Appendf(nil, `{"n":%q}`, key)})
 	case "untrack":
 		one(abi.Effect{Kind: abi.EffectPresenceUntrack, Key: key})
 	case "all":
@@ -144,8 +155,8 @@ func act(r *rand.Rand) string {
 	topic, n := fmt.Sprint("t", r.IntN(3)), r.IntN(60)
 	event := []string{
 		"phx_join", "phx_join", "phx_leave", "state", "timer", "soon", "nameless", "cancel",
-		"subscribe", "unsubscribe", "track", "untrack", "all", "all", "stop", "fail",
-	}[r.IntN(16)]
+		"subscribe", "unsubscribe", "track", "untrack", "all", "all", "stop", "fail", "update",
+	}[r.IntN(17)]
 	return fmt.Sprintf(`[null,"1",%q,%q,%d]`, topic, event, n)
 }
 
@@ -186,7 +197,10 @@ func (c *crowd) count() (there [quotaKinds]int64, ok bool) {
 			if !ch.mail.enter() {
 				return there, false
 			}
-			there[quotaState] += int64(len(ch.state))
+			there[quotaState] += int64(len(ch.state) + c.tenant.presence.OwnedBytes(ch.owner))
+			for _, t := range ch.timers.pending {
+				there[quotaState] += int64(len(t.payload))
+			}
 			there[quotaTimers] += int64(ch.timers.len())
 			there[quotaSubscriptions] += int64(len(ch.subs))
 			there[quotaPresences] += int64(c.tenant.presence.Owned(ch.owner))

@@ -49,7 +49,8 @@ type Channel struct {
 	subs         map[string]*pubsub.Subscription[*Fanout]
 	timers       timers
 	held         account    // of the tenant's quotas
-	recount      bool       // of the presences in held
+	metas        int        // bytes of those of its presences
+	recount      bool       // of the presences in held and metas
 	counted      bool       // among the joined channels of the server
 	ending       abi.Reason // set by a stop effect
 	endText      string

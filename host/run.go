@@ -88,6 +88,7 @@ func (c *Channel) runCallback(b *scratch, passed *Fanout) {
 	}
 	if after, ok := c.isUnavailable(cb, err); ok {
 		c.answerUnavailable(cb, b.req.Ref, after)
+		c.balance() // of the timer, if it was one's
 		return
 	}
 	if err != nil {

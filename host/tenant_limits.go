@@ -21,7 +21,7 @@ type TenantLimits struct {
 	Connections   int        // at a time, long-polling sessions included; 0 means 10 000
 	Channels      int        // joined, or with a join under way; 0 means 100 000
 	Messages      limit.Rate // of all clients, joins and heartbeats included; zero means 10000/s burst 20000
-	State         int64      // bytes of the states of all channels; 0 means 256 MiB
+	State         int64      // bytes of the states of all channels, and of what is kept for their timers and presences; 0 means 256 MiB
 	Timers        int        // pending in all channels; 0 means 100 000
 	Presences     int        // entries, anonymous ones included; 0 means 100 000
 	Subscriptions int        // of channels to other topics than their own; 0 means 100 000

@@ -262,6 +262,54 @@ func TestStateOfATenant(t *testing.T) {
 	wantRefused(t, s, map[string]int64{"state": 2})
 }
 
+// TestKeptPayloadsCountAsState: what timers and presences keep takes as much memory as a
+// state does.
+func TestKeptPayloadsCountAsState(t *testing.T) {
+	keep := func(kind abi.EffectKind) func(*abi.Request, *abi.Response) error {
+		return func(req *abi.Request, resp *abi.Response) error {
+			resp.Result = abi.ResultReply
+			resp.Effects = append(resp.Effects, abi.Effect{Kind: kind, Key: []byte("k"), Event: []byte("e"), Value: 3_600_000, Payload: req.Payload})
+			return nil
+		}
+	}
+	s := startConfig(t, &script{in: steps{
+		"timer":   keep(abi.EffectSendAfter),
+		"cancel":  replyWith(abi.Effect{Kind: abi.EffectCancel, Key: []byte("k")}),
+		"track":   keep(abi.EffectPresenceTrack),
+		"update":  keep(abi.EffectPresenceUpdate),
+		"untrack": replyWith(abi.Effect{Kind: abi.EffectPresenceUntrack, Key: []byte("k")}),
+	}}, tenants(host.TenantLimits{State: 100}))
+	payload := func(n int) string { return `{"x":"` + strings.Repeat("x", n-len(`{"x":""}`)) + `"}` }
+	c := s.at(t, acme)
+	join := c.Join("t", "")
+	for _, tt := range []struct {
+		event, payload string
+		want           int64
+	}{
+		{"timer", payload(60), 60},
+		{"cancel", "{}", 0},
+		{"track", payload(30), 30},
+		{"update", payload(50), 50},
+		{"timer", payload(50), 100},
+		{"untrack", "{}", 50},
+	} {
+		ref := c.Push("t", tt.event, tt.payload)
+		for m := c.Receive(); m.Ref != ref; m = c.Receive() { // diffs of presences
+		}
+		if n := s.tenant(t, "acme").Info().StateBytes; n != tt.want {
+			t.Errorf("after %s %d bytes are counted, want %d", tt.event, n, tt.want)
+		}
+	}
+	for _, event := range []string{"timer", "track"} {
+		c.Push("t", event, payload(51))
+		c.Expect(`["` + join + `","` + join + `","t","phx_error",{"reason":"channel_crash"}]`)
+		join = c.Join("t", "")
+		ref := c.Push("t", "timer", payload(50))
+		c.Expect(reply(join, ref, "t", `{}`))
+	}
+	wantRefused(t, s, map[string]int64{"state": 2})
+}
+
 // TestStateOfTerminateDoesNotCount: it is dropped, so it refuses nothing of what
 // terminate does besides.
 func TestStateOfTerminateDoesNotCount(t *testing.T) {
@@ -308,7 +356,7 @@ func TestLogOnlyLimitsOfATenant(t *testing.T) {
 		t.Errorf("the log says that a limit was enforced:\n%s", log)
 	}
 	wantRefused(t, s, map[string]int64{})
-	want := host.TenantInfo{Tenant: "acme", Sockets: 2, Channels: 2, Topics: 4, StateBytes: 3, Timers: 2, Presences: 2, Subscriptions: 2}
+	want := host.TenantInfo{Tenant: "acme", Sockets: 2, Channels: 2, Topics: 4, StateBytes: 3 + 2*2 + 2*2, Timers: 2, Presences: 2, Subscriptions: 2}
 	got := s.tenant(t, "acme").Info()
 	got.Refused = nil
 	if fmt.Sprint(got) != fmt.Sprint(want) {

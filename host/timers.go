@@ -24,6 +24,7 @@ type timer struct {
 type timers struct {
 	pending  map[string]*timer
 	nameless int
+	bytes    int // of the payloads of pending
 }
 
 func (ts *timers) len() int { return len(ts.pending) }
@@ -43,6 +44,7 @@ func (ts *timers) start(t *timer, after time.Duration, fire func()) {
 		ts.pending = map[string]*timer{}
 	}
 	ts.pending[t.slot] = t
+	ts.bytes += len(t.payload)
 	t.t = time.AfterFunc(after, fire)
 }
 
@@ -53,12 +55,14 @@ func (ts *timers) take(t *timer) bool {
 		return false
 	}
 	delete(ts.pending, t.slot)
+	ts.bytes -= len(t.payload)
 	return true
 }
 
 func (ts *timers) cancel(slot string) {
 	if t := ts.pending[slot]; t != nil {
 		t.t.Stop()
+		ts.bytes -= len(t.payload)
 		t.payload = nil // it may have fired, and wait in the mailbox in vain
 		delete(ts.pending, slot)
 	}
@@ -68,5 +72,5 @@ func (ts *timers) stop() {
 	for _, t := range ts.pending {
 		t.t.Stop()
 	}
-	ts.pending = nil
+	ts.pending, ts.bytes = nil, 0
 }

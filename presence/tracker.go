@@ -172,6 +172,28 @@ func (t *Tracker) Owned(owner Owner) int {
 	return n
 }
 
+// OwnedBytes returns the length of the metas of owner's entries, anonymous ones included.
+// It looks at each.
+func (t *Tracker) OwnedBytes(owner Owner) int {
+	ot := t.ownerTable(owner)
+	if ot == nil {
+		return 0
+	}
+	var entries []*entry // a topic's lock comes before that of an owner
+	ot.mu.Lock()
+	for en := ot.owners[owner]; en != nil; en = en.ownerNext {
+		entries = append(entries, en)
+	}
+	ot.mu.Unlock()
+	n := 0
+	for _, en := range entries {
+		en.topic.mu.Lock()
+		n += len(en.meta)
+		en.topic.mu.Unlock()
+	}
+	return n
+}
+
 // Tracks tells whether owner has key on topic: then Track would fail.
 func (t *Tracker) Tracks(owner Owner, topic, key string) bool {
 	tp := t.lock(topic)

@@ -485,6 +485,29 @@ func TestEmptyTrackerIsLight(t *testing.T) {
 	}
 }
 
+func TestOwnedBytes(t *testing.T) {
+	tr := NewTracker(Config{})
+	want := func(bytes int) {
+		t.Helper()
+		if got := tr.OwnedBytes(1); got != bytes {
+			t.Errorf("%d bytes, want %d", got, bytes)
+		}
+	}
+	want(0)
+	track(t, tr, 1, "t", "a", `{"n": 1}`)
+	track(t, tr, 1, "u", "", "")
+	track(t, tr, 2, "t", "a", `{"n":12345}`)
+	want(len(`{"n":1}` + "{}"))
+	if _, err := tr.Update(Track{Owner: 1, Topic: "t", Key: "a", Meta: []byte(`{"n":100}`)}); err != nil {
+		t.Fatal(err)
+	}
+	want(len(`{"n":100}` + "{}"))
+	tr.Untrack(1, "u", "")
+	want(len(`{"n":100}`))
+	tr.UntrackAll(1)
+	want(0)
+}
+
 func TestTracks(t *testing.T) {
 	tr := NewTracker(Config{})
 	if _, err := tr.Track(Track{Owner: 1, Topic: "t", Key: "a\xff"}); err != nil {

@@ -20,7 +20,7 @@ type Tenant struct {
 	Connections   int      `toml:"connections"`   // at a time; -1 for no limit, as with all numbers here
 	Channels      int      `toml:"channels"`      // joined
 	Messages      Rate     `toml:"messages"`      // of all clients
-	State         Size     `toml:"state"`         // of all channels
+	State         Size     `toml:"state"`         // of all channels, their timers and presences
 	Timers        int      `toml:"timers"`        // pending
 	Presences     int      `toml:"presences"`     // entries
 	Subscriptions int      `toml:"subscriptions"` // of channels to other topics

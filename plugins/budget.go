@@ -54,6 +54,14 @@ const (
 	burnShift = 3 // 8 bytes cost 1
 )
 
+// Fuel for an instance that is made for one callback, which initialisation pays: for
+// itself, and for each page of 64 KiB that its memory begins with, whose 16 pages of the
+// system are allocated, cleared and collected.
+const (
+	burnInstance = 20_000
+	burnPage     = 16_000
+)
+
 // allowance is what a call into a guest may use.
 type allowance struct {
 	fuel     int64
@@ -116,6 +124,12 @@ func (b *budget) burn(units int) {
 	if left < 0 {
 		b.refill()
 	}
+}
+
+// instantiated spends the fuel for an instance that was made before the guest ran. What
+// is not there the guest finds missing when it next looks.
+func (b *budget) instantiated(pages uint32) {
+	b.left -= burnInstance + burnPage*int64(pages)
 }
 
 // burnBytes spends the fuel for handling so many bytes.

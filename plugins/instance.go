@@ -106,6 +106,9 @@ func (in *instance) abandon(why error) error {
 // initialise runs the exports that come before any callback.
 func (in *instance) initialise() error {
 	in.call.budget.grant(in.plugin.initial)
+	if !in.plugin.resettable() && in.mem != nil {
+		in.call.budget.instantiated(in.mem.Size() / pageSize)
+	}
 	if err := in.fill(); err != nil {
 		return err
 	}

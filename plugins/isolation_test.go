@@ -12,7 +12,9 @@ import (
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/plugins"
+	"github.com/aviary-host/aviary/plugins/fair"
 	"github.com/aviary-host/aviary/plugins/image"
+	"github.com/aviary-host/aviary/plugins/module"
 )
 
 // resetMethods are all ways to give a callback a pristine instance, the last of which is
@@ -184,5 +186,36 @@ func TestGoGuestIsPutBack(t *testing.T) {
 				t.Error(p.Differs())
 			}
 		})
+	}
+}
+
+// TestInstancesOfTheirOwnCost: where each callback gets an instance, its memory is paid
+// for: 16 MiB take milliseconds, however little the guest does.
+func TestInstancesOfTheirOwnCost(t *testing.T) {
+	m, err := module.Decode(fault(t, "table_set"), module.DefaultCaps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const pages, calls = 256, 4
+	m.Memories[0].Min = pages
+	s := fair.NewScheduler(fair.Config{})
+	tenant, err := s.Tenant(fair.TenantConfig{Name: "acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		isolation plugins.Isolation
+		atLeast   int64
+	}{{plugins.IsolateCall, calls * pages * 16_000}, {plugins.IsolateInstance, 0}} {
+		p := load(t, m.Encode(), plugins.Config{Instances: 1, Tenant: tenant, Isolation: tt.isolation})
+		mustHandle(t, p, abi.CallbackJoin, "") // on the first instance
+		before, spent := p.Stats().Fuel, tenant.Spent()
+		for range calls {
+			mustHandle(t, p, abi.CallbackJoin, "")
+		}
+		used := p.Stats().Fuel - before
+		if paid := tenant.Spent() - spent; used < tt.atLeast || tt.atLeast == 0 && used > 10_000 || paid != used {
+			t.Errorf("isolation %s: %d fuel for %d callbacks, of which the tenant paid %d", tt.isolation, used, calls, paid)
+		}
 	}
 }

@@ -93,6 +93,10 @@ func hostLog(c *guestCall, mem api.Memory, stack []uint64) {
 	c.log.line(slogLevel(abi.Level(uint32(stack[0]))), text)
 }
 
+// keptScratch is how much of scratch an instance keeps between callbacks, in bytes: nobody
+// counts it as memory of the tenant.
+const keptScratch = 64 << 10
+
 // maxTopic is the longest topic that there can be, in bytes (SPEC.md section 8). A copy
 // of a longer one would hold up the collector.
 const maxTopic = 255

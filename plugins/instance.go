@@ -192,6 +192,9 @@ func (in *instance) arm(req *abi.Request) {
 func (in *instance) settle(c abi.Callback, err error) (reusable bool) {
 	in.pay()
 	in.call.log.end()
+	if cap(in.call.scratch) > keptScratch {
+		in.call.scratch = nil
+	}
 	if in.request.Config != nil {
 		in.request = abi.Request{} // lets go of the caller's bytes
 	}

@@ -62,6 +62,11 @@ const (
 	burnPage     = 16_000
 )
 
+// burnFault is the fuel for a page of the system's that a callback had to be given, where
+// there were so many that none is kept. The callback is over by then, so that it is the
+// tenant's, not taken from what the callback may use.
+const burnFault = 1000
+
 // allowance is what a call into a guest may use.
 type allowance struct {
 	fuel     int64
@@ -131,6 +136,9 @@ func (b *budget) burn(units int) {
 func (b *budget) instantiated(pages uint32) {
 	b.left -= burnInstance + burnPage*int64(pages)
 }
+
+// faulted spends the fuel for pages that the guest was given, behind the end of its call.
+func (b *budget) faulted(pages int) { b.left -= burnFault * int64(pages) }
 
 // burnBytes spends the fuel for handling so many bytes.
 func (b *budget) burnBytes(n int) { b.burn(n >> burnShift) }

@@ -190,7 +190,7 @@ func (in *instance) arm(req *abi.Request) {
 // may serve another. Whatever a callback must not leave behind is put back here, so that
 // nothing of it waits for the next one.
 func (in *instance) settle(c abi.Callback, err error) (reusable bool) {
-	in.pay()
+	defer in.pay() // for what putting it back takes, too
 	in.call.log.end()
 	if cap(in.call.scratch) > keptScratch {
 		in.call.scratch = nil

@@ -181,6 +181,7 @@ func (in *instance) reset() error {
 	if err := in.memory.Reset(); err != nil {
 		return fmt.Errorf("putting an instance back: %w", err)
 	}
+	in.call.budget.faulted(in.memory.Dropped())
 	in.adopt()
 	in.tally.resets.Add(1)
 	return nil

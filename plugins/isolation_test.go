@@ -219,3 +219,22 @@ func TestInstancesOfTheirOwnCost(t *testing.T) {
 		}
 	}
 }
+
+// TestPagesCost: what a callback writes to is paid for where that is too much to keep. To
+// fault in a page takes as long as some thousand instructions, and a guest can write to one
+// with three.
+func TestPagesCost(t *testing.T) {
+	const written = 12 * 16 // pages of the system's
+	for _, method := range []image.Method{image.Scan, image.Pagemap} {
+		p := load(t, fault(t, "scribble"), scribbled(method, plugins.IsolateCall))
+		other := load(t, fault(t, "scribble"), scribbled(image.Drop, plugins.IsolateCall)) // nobody counts there
+		fuel := func(p *plugins.Plugin) int64 {
+			before := p.Stats().Fuel
+			mustHandle(t, p, abi.CallbackHandleIn, "go")
+			return p.Stats().Fuel - before
+		}
+		if more := fuel(p) - fuel(other); more < 1000*(written-32) || more > 1000*written {
+			t.Errorf("%s: %d fuel for %d pages", method, more, written)
+		}
+	}
+}

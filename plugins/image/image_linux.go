@@ -148,6 +148,7 @@ type Memory struct {
 	reserved []byte // what data lies in
 	data     []byte
 	pages    finder
+	dropped  int // pages, by the last Reset
 }
 
 // Blank returns a memory of n bytes, all zero, a multiple of the system's page. It has
@@ -199,6 +200,7 @@ func (m *Memory) Bytes() []byte { return m.data }
 // Reset makes the memory as the image again. After an error it is in no known state,
 // and must be closed.
 func (m *Memory) Reset() error {
+	m.dropped = 0
 	switch {
 	case m.image == nil:
 		return ErrUnsupported
@@ -212,6 +214,7 @@ func (m *Memory) Reset() error {
 		return err
 	}
 	if n > MaxCopied {
+		m.dropped = n
 		return m.drop()
 	}
 	for _, r := range m.pages.found() {
@@ -219,6 +222,11 @@ func (m *Memory) Reset() error {
 	}
 	return nil
 }
+
+// Dropped returns how many written pages the last Reset let go of, since there were too
+// many to copy: each had to be faulted in, and has to be again. By the method Drop nobody
+// knows, and it is 0.
+func (m *Memory) Dropped() int { return m.dropped }
 
 // drop lets go of all pages that were written.
 func (m *Memory) drop() error {

@@ -273,3 +273,38 @@ func BenchmarkReset(b *testing.B) {
 		}
 	}
 }
+
+// TestDropped: how many pages are let go of is exact where somebody looks, however they lie,
+// and where few were written they are kept.
+func TestDropped(t *testing.T) {
+	page := os.Getpagesize()
+	eachMethod(t, func(t *testing.T, method image.Method) {
+		i, before := newImage(t, picture(testPages), method), picture(testPages)
+		for _, tt := range []struct{ pages, step, want int }{
+			{image.MaxCopied, 1, 0},
+			{image.MaxCopied, 2, 0},
+			{image.MaxCopied + 1, 1, image.MaxCopied + 1},
+			{image.MaxCopied + 1, 2, image.MaxCopied + 1},
+			{testPages / 2, 2, testPages / 2},
+			{testPages, 1, testPages},
+			{0, 1, 0},
+		} {
+			m := newMemory(t, i)
+			for i := range tt.pages {
+				m.Bytes()[i*tt.step*page]++
+			}
+			if err := m.Reset(); err != nil {
+				t.Fatal(err)
+			}
+			if method == image.Drop {
+				tt.want = 0
+			}
+			if got := m.Dropped(); got != tt.want {
+				t.Errorf("%d pages, each %d: %d were dropped, want %d", tt.pages, tt.step, got, tt.want)
+			}
+			if !bytes.Equal(m.Bytes(), before) {
+				t.Errorf("%d pages, each %d: not put back", tt.pages, tt.step)
+			}
+		}
+	})
+}

@@ -32,5 +32,8 @@ func (*Memory) Bytes() []byte { return nil }
 // Reset returns [ErrUnsupported].
 func (*Memory) Reset() error { return ErrUnsupported }
 
+// Dropped returns 0.
+func (*Memory) Dropped() int { return 0 }
+
 // Close does nothing.
 func (*Memory) Close() error { return nil }

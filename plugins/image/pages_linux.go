@@ -51,8 +51,8 @@ const (
 // found returns what the last find found.
 func (f *finder) found() []region { return f.regions[:f.n] }
 
-// find looks for written pages, and returns how many there are, or more than MaxCopied.
-// Those are pages that are not the file's, also where they are swapped out.
+// find looks for written pages, and returns how many there are; if that is more than
+// MaxCopied, found has not all of them. Those are pages that are not the file's, also where they are swapped out.
 func (m *Memory) find() (pages int, err error) {
 	if m.image.method == Scan {
 		return m.scan()
@@ -60,21 +60,32 @@ func (m *Memory) find() (pages int, err error) {
 	return m.readPagemap()
 }
 
-// scan asks the kernel. It answers in as many pieces as there are regions to tell, and
-// stops where there is no room for more.
+// scan asks the kernel, as often as there is no room for all that it has to tell: then
+// there is more than can be copied, and only the count is of use.
 func (m *Memory) scan() (int, error) {
+	n, next, err := m.scanFrom(0)
+	for err == nil && next < uint64(len(m.data)) {
+		var more int
+		more, next, err = m.scanFrom(next)
+		n = max(n+more, MaxCopied+1)
+	}
+	return n, err
+}
+
+// scanFrom scans from an offset on, up to next.
+func (m *Memory) scanFrom(at uint64) (pages int, next uint64, err error) {
 	f := &m.pages
 	base := uint64(uintptr(unsafe.Pointer(&m.data[0])))
 	f.arg = scanArg{
-		size: uint64(unsafe.Sizeof(f.arg)), start: base, end: base + uint64(len(m.data)),
-		vec: uint64(uintptr(unsafe.Pointer(&f.regions[0]))), vecLen: uint64(len(f.regions)), maxPages: MaxCopied + 1,
+		size: uint64(unsafe.Sizeof(f.arg)), start: base + at, end: base + uint64(len(m.data)),
+		vec: uint64(uintptr(unsafe.Pointer(&f.regions[0]))), vecLen: uint64(len(f.regions)),
 		inverted: isFile, mask: isFile, anyOf: isPresent | isSwapped, returned: isFile,
 	}
 	// Raw, since to tell Go's scheduler of a call costs a tenth of it, and this one is over
 	// in two or three microseconds.
 	n, _, errno := unix.RawSyscall(unix.SYS_IOCTL, m.image.pagemap.Fd(), scanCall, uintptr(unsafe.Pointer(&f.arg)))
 	if errno != 0 {
-		return 0, fmt.Errorf("PAGEMAP_SCAN: %w", errno)
+		return 0, 0, fmt.Errorf("PAGEMAP_SCAN: %w", errno)
 	}
 	f.n = int(n)
 	bytes := uint64(0)
@@ -84,10 +95,10 @@ func (m *Memory) scan() (int, error) {
 		r.start -= base
 		r.end -= base
 	}
-	if f.arg.walkEnd < f.arg.end {
-		return MaxCopied + 1, nil // no room, which is because there are as many
+	if f.arg.walkEnd <= f.arg.start {
+		return 0, 0, errShort
 	}
-	return int(bytes) / os.Getpagesize(), nil
+	return int(bytes) / os.Getpagesize(), f.arg.walkEnd - base, nil
 }
 
 // readPagemap reads an entry for every page.
@@ -104,18 +115,19 @@ func (m *Memory) readPagemap() (int, error) {
 		return 0, fmt.Errorf("/proc/self/pagemap: %w", errors.Join(errShort, err))
 	}
 	f.n = 0
+	written := 0
 	for i := range f.entries {
 		e := binary.NativeEndian.Uint64(raw[i*entrySize:])
 		if e&entryFile != 0 || e&(entryPresent|entrySwapped) == 0 {
 			continue
 		}
-		if f.n == len(f.regions) {
-			return MaxCopied + 1, nil
+		if written++; f.n == len(f.regions) {
+			continue // for the count
 		}
 		f.regions[f.n] = region{start: uint64(i) * page, end: uint64(i+1) * page}
 		f.n++
 	}
-	return f.n, nil
+	return written, nil
 }
 
 var errShort = errors.New("ends early")

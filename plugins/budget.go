@@ -67,6 +67,14 @@ const (
 // tenant's, not taken from what the callback may use.
 const burnFault = 1000
 
+// A plugin that has written to many pages in a callback gets short slices in its next ones:
+// a page that is new is some microseconds in the kernel, and a handful of instructions to the
+// meter. So those who wait for it, and Go's collector, wait a millisecond, not twenty.
+const (
+	waryCalls = 1000
+	warySlice = 3000 // of fuel: some 250 pages
+)
+
 // allowance is what a call into a guest may use.
 type allowance struct {
 	fuel     int64

@@ -112,8 +112,8 @@ func TestGrowthEnds(t *testing.T) {
 		fuel uint64
 		want string
 	}{
-		{10_000_000, "trap: unreachable (handle_in)"}, // the growth is over
-		{8_000_000, "fuel: over its fuel of 8000000 (plugin.fuel), in handle_in"},
+		{20_000_000, "trap: unreachable (handle_in)"}, // the growth is over
+		{10_000_000, "fuel: over its fuel of 10000000 (plugin.fuel), in handle_in"},
 	} {
 		p := load(t, fault(t, "grow"), plugins.Config{Instances: 1, Fuel: tt.fuel, Deadline: time.Minute})
 		_, err := handle(p, abi.CallbackHandleIn, "")

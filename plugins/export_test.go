@@ -114,3 +114,6 @@ func (p *Plugin) GuestPages() (pages uint64, err error) {
 	}
 	return pages, nil
 }
+
+// Wary tells whether the next callback gets short slices of fuel.
+func (p *Plugin) Wary() bool { return p.wary.Load() > 0 }

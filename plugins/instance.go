@@ -183,7 +183,12 @@ func (in *instance) alloc(size uint32) (problem string, err error) {
 // anew, and fuel, time and stack are granted.
 func (in *instance) arm(req *abi.Request) {
 	in.call.log.begin(req)
-	in.call.budget.grant(in.plugin.granted)
+	allowed := in.plugin.granted
+	if in.plugin.wary.Load() > 0 {
+		in.plugin.wary.Add(-1)
+		allowed.slice = min(allowed.slice, warySlice)
+	}
+	in.call.budget.grant(allowed)
 }
 
 // settle clears up after a callback, directly behind it, and tells whether the instance

@@ -181,7 +181,10 @@ func (in *instance) reset() error {
 	if err := in.memory.Reset(); err != nil {
 		return fmt.Errorf("putting an instance back: %w", err)
 	}
-	in.call.budget.faulted(in.memory.Dropped())
+	if dropped := in.memory.Dropped(); dropped > 0 {
+		in.call.budget.faulted(dropped)
+		in.plugin.wary.Store(waryCalls)
+	}
 	in.adopt()
 	in.tally.resets.Add(1)
 	return nil

@@ -238,3 +238,27 @@ func TestPagesCost(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoWritesMuchLooksUpOften: a guest that has written to more pages than are kept comes
+// to the host more often in its next callbacks, and one that has not does not.
+func TestWhoWritesMuchLooksUpOften(t *testing.T) {
+	for _, method := range []image.Method{image.Scan, image.Pagemap} {
+		p := load(t, fault(t, "scribble"), scribbled(method, plugins.IsolateCall))
+		if p.Wary() {
+			t.Errorf("%s: wary of a plugin that has done nothing", method)
+		}
+		mustHandle(t, p, abi.CallbackJoin, "")
+		if p.Wary() {
+			t.Errorf("%s: wary of a plugin that writes little", method)
+		}
+		mustHandle(t, p, abi.CallbackHandleIn, "go")
+		if !p.Wary() {
+			t.Errorf("%s: not wary of a plugin that writes much", method)
+		}
+		for range 3 { // short slices, in which it does the same
+			if got := mustHandle(t, p, abi.CallbackJoin, ""); got != "0" {
+				t.Errorf("%s: the next callback finds %s traces", method, got)
+			}
+		}
+	}
+}

@@ -153,8 +153,9 @@ type Plugin struct {
 	logger      *slog.Logger
 
 	isolation Isolation
-	whyNot    string   // instances cannot be put back; empty if they can
-	picture   *picture // of an instance; nil until the first was made, or if they cannot be put back
+	whyNot    string       // instances cannot be put back; empty if they can
+	picture   *picture     // of an instance; nil until the first was made, or if they cannot be put back
+	wary      atomic.Int32 // callbacks that still get short slices
 
 	// Of modules whose instances can be put back.
 	memoryPages, firstPages uint32    // of the engine's memory; of the guest's at first

@@ -13,7 +13,7 @@ const (
 	bytesShift  = 5 // 32 bytes
 	entryShift  = 0
 	growPage    = 8  // a page costs 256, shifted the other way
-	touchPage   = 11 // 2048, where nothing is moved but each page is new: as much as to fill it
+	touchPage   = 14 // and one that is new to the machine 16 384
 	growEntries = 0
 )
 
@@ -205,9 +205,9 @@ func (c *code) bulk(in *module.Instr) {
 	case module.OpTableFill, module.OpTableCopy, module.OpTableInit:
 		c.stretch(entryShift)
 	case module.OpMemoryGrow:
-		c.growth(op(module.OpMemorySize), c.pages, growPage)
+		c.growth(op(module.OpMemorySize), c.pages, growPage, touchPage)
 	case module.OpTableGrow:
-		c.growth(at(module.OpTableSize, in.Index), c.entries, growEntries)
+		c.growth(at(module.OpTableSize, in.Index), c.entries, growEntries, growEntries)
 	}
 }
 
@@ -219,12 +219,14 @@ func (c *code) stretch(shift uint64) {
 	c.spend(true)
 }
 
-// growth charges what there will be after a growth, or nothing if it cannot be.
-func (c *code) growth(size module.Instr, most uint32, shift uint64) {
+// growth charges what there will be after a growth, and what of it is new, or nothing if
+// it cannot be.
+func (c *code) growth(size module.Instr, most uint32, all, fresh uint64) {
 	c.add(c.local(module.OpLocalTee),
 		c.global(module.OpGlobalGet),
 		size, op(module.OpI64ExtendI32U), c.local(module.OpLocalGet), op(module.OpI64ExtendI32U), op(module.OpI64Add),
-		constant(module.OpI64Const, shift), op(module.OpI64Shl),
+		constant(module.OpI64Const, all), op(module.OpI64Shl),
+		c.local(module.OpLocalGet), op(module.OpI64ExtendI32U), constant(module.OpI64Const, fresh), op(module.OpI64Shl), op(module.OpI64Add),
 		constant(module.OpI64Const, 0),
 		c.local(module.OpLocalGet), constant(module.OpI32Const, uint64(most)), op(module.OpI32LeU), op(module.OpSelect))
 	c.spend(true)

@@ -176,7 +176,7 @@ func TestInstrument(t *testing.T) {
 		// memory.grow(n), of a memory that may have 100 pages
 		{
 			"grow", code(get(0), grow, drop),
-			"fuel 3 SPEND get 0 tee 2 fuel memory.size i64.extend get 2 i64.extend i64.add 8 i64.shl 0 get 2 100 i32.le_u select SPEND memory.grow drop end",
+			"fuel 3 SPEND get 0 tee 2 fuel memory.size i64.extend get 2 i64.extend i64.add 8 i64.shl get 2 i64.extend 14 i64.shl i64.add 0 get 2 100 i32.le_u select SPEND memory.grow drop end",
 		},
 	} {
 		m, err := meter.Instrument(testModule(tt.body), meter.Config{Stack: testStack, MemoryPages: 100})
@@ -208,8 +208,8 @@ func TestPrices(t *testing.T) {
 		{"fill of 31 bytes", code(num(0), num(7), get(0), fill), 31, 5},
 		{"fill of a page", code(num(0), num(7), get(0), fill), 65536, 5 + 2048},
 		{"growth by nothing", code(get(0), grow, drop), 0, 3 + 256},
-		{"growth by 3", code(get(0), grow, drop), 3, 3 + 4*256},
-		{"growth by 4, which fails", code(get(0), grow, drop), 4, 3 + 5*256},
+		{"growth by 3", code(get(0), grow, drop), 3, 3 + 4*256 + 3<<14},
+		{"growth by 4, which fails", code(get(0), grow, drop), 4, 3 + 5*256 + 4<<14},
 		{"growth by far too much", code(get(0), grow, drop), 1<<32 - 1, 3},
 		{"calls", code(slices.Repeat([]module.Instr{get(0), call(1)}, 10)), 0, 21 + 10},
 	} {

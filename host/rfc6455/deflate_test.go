@@ -220,7 +220,8 @@ func corpora() []struct {
 }
 
 // TestDeflatedSizes is group 12: messages of many sizes and kinds, one after
-// the other on a connection, compressed both ways, whole and in fragments.
+// the other on a connection, compressed both ways, whole and in fragments. Under the race
+// detector they are fewer.
 func TestDeflatedSizes(t *testing.T) {
 	sizes := []struct{ bytes, count, fragment int }{
 		{16, 200, 0},
@@ -245,6 +246,9 @@ func TestDeflatedSizes(t *testing.T) {
 	s := start(t, compressing())
 	for i, kind := range corpora() {
 		for j, size := range sizes {
+			if raceEnabled {
+				size.count = max(size.count/5, 4)
+			}
 			c := testCase{
 				name:    fmt.Sprintf("12.%d.%d %s, %d messages of %d bytes in fragments of %d", i+1, j+1, kind.name, size.count, size.bytes, size.fragment),
 				section: "RFC 7692 7.2",
@@ -272,9 +276,14 @@ func TestDeflatedSizes(t *testing.T) {
 }
 
 // TestDeflateParameters is group 13: a run of messages under each set of
-// parameters, Autobahn's seven and those of the client's window.
+// parameters, Autobahn's seven and those of the client's window. Under the race detector
+// every third message is sent.
 func TestDeflateParameters(t *testing.T) {
 	const pmd = "permessage-deflate"
+	step := 1
+	if raceEnabled {
+		step = 3
+	}
 	s := start(t, compressing())
 	for i, offer := range []string{
 		pmd,
@@ -292,7 +301,7 @@ func TestDeflateParameters(t *testing.T) {
 		t.Run(c.title(), func(t *testing.T) {
 			client, d, _ := s.dialDeflate(t, overTCP(), offer)
 			for k, kind := range corpora() {
-				for n := range 30 {
+				for n := 0; n < 30; n += step {
 					payload := kind.make(n*n*40, n*(k+1))
 					client.write(build(fin|rsv1|opText, d.deflate(echoText(payload))))
 					client.want(echoed(payload))

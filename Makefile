@@ -21,9 +21,9 @@ GUESTS := \
 	examples/conformance/guest/conformance.wasm \
 	examples/bench/guest/bench.wasm
 
-# The race detector looks at all code but that with which wazero compiles modules and
-# interprets them: it shares nothing with ours, and would take ten times as long. What runs
-# compiled modules and holds their memory is looked at.
+# The race detector looks at all code but that with which wazero compiles modules, and its
+# interpreter, which only tests use: they share nothing with our goroutines, and would take
+# ten times as long. What runs compiled modules and holds their memory is looked at.
 WAZERO   := github.com/tetratelabs/wazero/internal
 COMPILER := leb128 engine/interpreter \
 	$(addprefix engine/wazevo/,ssa frontend backend backend/regalloc backend/isa/amd64 backend/isa/arm64 wazevoapi)

@@ -21,14 +21,6 @@ GUESTS := \
 	examples/conformance/guest/conformance.wasm \
 	examples/bench/guest/bench.wasm
 
-# The race detector looks at all code but that with which wazero compiles modules, and its
-# interpreter, which only tests use: they share nothing with our goroutines, and would take
-# ten times as long. What runs compiled modules and holds their memory is looked at.
-WAZERO   := github.com/tetratelabs/wazero/internal
-COMPILER := leb128 engine/interpreter \
-	$(addprefix engine/wazevo/,ssa frontend backend backend/regalloc backend/isa/amd64 backend/isa/arm64 wazevoapi)
-RACE     := -race $(foreach pkg,$(COMPILER),-gcflags=$(WAZERO)/$(pkg)=-race=false)
-
 FUZZTIME ?= 60s
 SOAK     ?= 10000000
 ADDR     ?= 127.0.0.1:4000
@@ -68,7 +60,7 @@ test: build ## every test
 	go run $(GOTESTSUM) --format pkgname-and-test-fails -- -shuffle=on -timeout 20m ./...
 
 race: build ## every Go test under the race detector (needs a C compiler)
-	CGO_ENABLED=1 go run $(GOTESTSUM) --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 30m ./...
+	CGO_ENABLED=1 go run $(GOTESTSUM) --format pkgname-and-test-fails -- -race -shuffle=on -timeout 30m ./...
 
 soak: guests ## SOAK callbacks of a guest in Go, whose memory and ours must stay flat
 	AVIARY_SOAK=$(SOAK) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./plugins

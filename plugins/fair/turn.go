@@ -3,7 +3,6 @@ package fair
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 )
 
@@ -52,7 +51,7 @@ func (t *Turn) Slice(fuel int64) error {
 	t.used += fuel
 	t.total += fuel
 	if t.in == &s.hogs && t.used < s.hogs.quantum {
-		runtime.Gosched() // short callbacks of others
+		yield() // to short callbacks of others
 		return nil
 	}
 	var got bool
@@ -66,7 +65,7 @@ func (t *Turn) Slice(fuel int64) error {
 	s.mu.Unlock()
 	err := t.hold(&s.hogs, &t.tenant.hogging, got)
 	if err == nil {
-		runtime.Gosched()
+		yield()
 	}
 	return err
 }

@@ -68,14 +68,12 @@ func (p *Plugin) newInstance() (*instance, error) {
 func (in *instance) instantiate() error {
 	p := in.plugin
 	ctx := context.Background()
-	var memory fixedMemory
 	if p.resettable() {
 		var err error
-		if memory.memory, err = p.newMemory(); err != nil {
+		if in.memory, err = p.newMemory(); err != nil {
 			return p.refuseFor("no memory for an instance", err)
 		}
-		in.memory = memory.memory
-		ctx = memory.allocator(ctx)
+		ctx = fixedMemory{in.memory}.allocator(ctx)
 	}
 	// No name, so that any number of instances can exist side by side; no start
 	// functions, since wazero's default is _start, which is never called.
@@ -293,5 +291,9 @@ func (in *instance) function(c abi.Callback) api.Function {
 func (in *instance) close() error {
 	in.pay()
 	in.plugin.live.Add(-1)
-	return in.mod.Close(context.Background())
+	err := in.mod.Close(context.Background())
+	if in.memory != nil {
+		err = errors.Join(err, in.memory.Close())
+	}
+	return err
 }

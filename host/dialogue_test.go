@@ -9,6 +9,7 @@ import (
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/host"
+	"github.com/gobwas/ws"
 )
 
 type steps = map[string]func(*abi.Request, *abi.Response) error
@@ -387,6 +388,30 @@ func TestMessagesWaitForARunningCallback(t *testing.T) {
 	for i := range n {
 		c.Expect(fmt.Sprintf(`["11","%d","t","phx_reply",{"status":"ok","response":%d}]`, i+3, i))
 	}
+}
+
+// TestCloseComesBehindWhatWaits: a client that sends and closes means both. What it
+// sent while a callback ran is handled, and answered before its close frame is.
+func TestCloseComesBehindWhatWaits(t *testing.T) {
+	running, finish := make(chan struct{}), make(chan struct{})
+	s := start(t, &script{
+		info: func(*abi.Request, *abi.Response) error {
+			close(running)
+			<-finish
+			return nil
+		},
+		in: steps{"busy": effects(abi.Effect{Kind: abi.EffectSendInfo, Event: []byte("x")}), "echo": echo},
+	}, host.Mount{})
+	c := s.dial(t)
+	c.Join("t", "")
+	c.Push("t", "busy", "")
+	<-running
+	c.Push("t", "echo", "1")
+	c.SendRaw(ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))))
+	eventually(t, "the message is read", func() bool { return s.Info().FramesIn >= 3 })
+	close(finish)
+	c.Expect(reply("11", "3", "t", `1`))
+	c.ExpectClose(1000)
 }
 
 func TestServerAPI(t *testing.T) {

@@ -290,9 +290,7 @@ func (s *Server) hangUpAll(ctx context.Context) {
 // to return. What waits for a callback is not begun any more.
 func (s *Server) cutOff(done <-chan struct{}) error {
 	for _, sock := range s.allSockets() {
-		for _, c := range sock.unfinished() {
-			c.interrupt(mail{kind: mailEnd, reason: abi.ReasonDraining})
-		}
+		sock.hurry(abi.ReasonDraining)
 		sock.link.abort()
 	}
 	select {

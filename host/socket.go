@@ -80,11 +80,13 @@ type farewell struct {
 	why    atomic.Uint32 // abi.Reason; 0 when nobody told it to
 }
 
-// patient tells whether the client is owed the answers to what was accepted
-// before it is told: not when it has nothing more to expect.
+// patient tells whether what was accepted before the end is still to be handled:
+// a client that sends and closes means both, and Phoenix's channels learn of the end
+// behind what they were sent (channel/server.ex). Not when the host is to be rid of
+// the client.
 func (f *farewell) patient() bool {
 	why := abi.Reason(f.why.Load())
-	return why == abi.ReasonDraining || why == abi.ReasonClosed
+	return why == 0 || why == abi.ReasonDraining || why == abi.ReasonClosed
 }
 
 func newSocket(srv *Server, m *Mount, c *connected) *Socket {
@@ -187,9 +189,18 @@ func (s *Socket) close(code ws.StatusCode, reason string, why abi.Reason) {
 	s.farewell.once.Do(func() {
 		s.farewell.code, s.farewell.reason = code, reason
 		s.farewell.why.Store(uint32(why))
-		s.closing.Store(true)
+		if s.closing.Swap(true) && !s.farewell.patient() {
+			s.hurry(why) // the client was first, and is given the time that its channels take
+		}
 		s.link.hangUp(&s.farewell)
 	})
+}
+
+// hurry has channels that are to end not handle first what waits.
+func (s *Socket) hurry(why abi.Reason) {
+	for _, c := range s.unfinished() {
+		c.interrupt(mail{kind: mailEnd, reason: why})
+	}
 }
 
 // channel returns the channel of topic, nil if it is not joined.
@@ -296,8 +307,7 @@ func (s *Socket) unfinished() []*Channel {
 	return all
 }
 
-// endChannels ends all channels for the reason that the socket ends for. What a
-// client that is gone had sent is not worth running any more.
+// endChannels ends all channels for the reason that the socket ends for.
 func (s *Socket) endChannels() {
 	why := cmp.Or(abi.Reason(s.farewell.why.Load()), abi.ReasonClosed)
 	for _, c := range s.unfinished() {

@@ -40,6 +40,7 @@ type webSocket struct {
 	frames frameReader
 	armed  time.Time // when the read deadline was last set
 	until  time.Time // when the answer to our close frame is due, once it was sent
+	answer []byte    // to the client's close frame, behind the answers to what it sent before
 }
 
 // newWebSocket gives s its link. in reads from conn, behind what was read of it
@@ -96,6 +97,10 @@ func (w *webSocket) abort() {
 func (w *webSocket) run() {
 	err := w.readLoop()
 	w.log.Debug("connection ended", "err", err)
+	if w.answer != nil {
+		w.endChannels()
+		w.out.pushLast(w.answer)
+	}
 	if !errors.Is(err, errClosedByClient) || !w.out.leaveToWriter() {
 		w.out.close()
 		w.abort()
@@ -266,7 +271,7 @@ func (w *webSocket) control(op ws.OpCode, payload []byte) error {
 		if w.closing.Swap(true) {
 			w.sayClose() // ours, unless it is queued already
 		} else {
-			w.out.pushLast(appendFrame(nil, ws.OpClose, closeEcho(payload)))
+			w.answer = appendFrame(nil, ws.OpClose, closeEcho(payload))
 		}
 		return errClosedByClient
 	}

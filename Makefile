@@ -92,10 +92,15 @@ bin/bench-server: guests
 
 .PHONY: bin/bench-server
 
-bench: bin/bench-server ## echo and fan-out, guest against native handler
-	go run ./bench -server bin/bench-server
+bin/bench-floor:
+	CGO_ENABLED=0 go build -trimpath -o $@ ./bench/floor
 
-bench-server: bin/bench-server ## serve examples/bench on PORT with HANDLER=go|native
+.PHONY: bin/bench-floor
+
+bench: bin/bench-server bin/bench-floor ## join, echo and fan-out: guests, native handler, and the least a server can do
+	go run ./bench
+
+bench-server: bin/bench-server ## serve examples/bench on PORT with HANDLER=go|c|rust|native
 	PORT=$(or $(PORT),4900) HANDLER=$(HANDLER) exec bin/bench-server
 
 bench-sandbox: ## cost of one callback, without sockets

@@ -1,7 +1,8 @@
 // Command bench measures what a channel message costs a Phoenix-compatible
-// server, and what a sandboxed guest costs over a native handler.
+// server, what a sandboxed guest costs over a native handler, and what either
+// costs over the least that a server can do, the floor (bench/floor).
 //
-//	bench -server bin/bench-server                     native against guest
+//	bench                                              floor, native and guests
 //	bench -url ws://127.0.0.1:4000/socket -pid 1234    any running server
 //
 // A server under -url has to serve topics room:* as examples/bench does: the

@@ -32,20 +32,22 @@ func main() {
 
 // options are the command line.
 type options struct {
-	server, handlers string
-	url              string
-	pid              int
-	run              string
-	rounds           int
-	window           time.Duration
-	quick            bool
-	json             string
+	server, floor string
+	handlers      string
+	url           string
+	pid           int
+	run           string
+	rounds        int
+	window        time.Duration
+	quick         bool
+	json          string
 }
 
 func parseOptions(args []string) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&o.server, "server", "bin/bench-server", "`program` built from examples/bench")
-	f.StringVar(&o.handlers, "handlers", baseline+",go", "handlers to compare, of native, go, c and rust")
+	f.StringVar(&o.floor, "floor", "bin/bench-floor", "`program` built from bench/floor")
+	f.StringVar(&o.handlers, "handlers", floor+","+baseline+",c,rust,go", "handlers to compare, of floor, native, c, rust and go")
 	f.StringVar(&o.url, "url", "", "measure the server running at `ws://host:port/path` instead")
 	f.IntVar(&o.pid, "pid", 0, "process of -url, for its CPU and memory")
 	f.StringVar(&o.run, "run", "", "only scenarios whose name matches this `regexp`")
@@ -78,7 +80,7 @@ func (o *options) plan() (*plan, error) {
 		return nil, err
 	}
 	p := &plan{
-		serverPath: o.server, handlers: strings.Split(o.handlers, ","), scenarios: chosen,
+		serverPath: o.server, floorPath: o.floor, handlers: strings.Split(o.handlers, ","), scenarios: chosen,
 		rounds: o.rounds, timing: timingFor(o.window), progress: progressOn(os.Stderr),
 	}
 	if o.url != "" {

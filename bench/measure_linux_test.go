@@ -24,13 +24,15 @@ import (
 // sent and what comes back must agree, which the run itself insists on too.
 func TestQuickRun(t *testing.T) {
 	dir := t.TempDir()
-	server, report := filepath.Join(dir, "server"), filepath.Join(dir, "report.json")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", server, "../examples/bench")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	server, floor, report := filepath.Join(dir, "server"), filepath.Join(dir, "floor"), filepath.Join(dir, "report.json")
+	for path, source := range map[string]string{server: "../examples/bench", floor: "./floor"} {
+		build := exec.CommandContext(t.Context(), "go", "build", "-o", path, source)
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("go build: %v\n%s", err, out)
+		}
 	}
 	var table strings.Builder
-	err := run(t.Context(), []string{"-server", server, "-handlers", "native", "-quick", "-json", report}, &table)
+	err := run(t.Context(), []string{"-server", server, "-floor", floor, "-handlers", "floor,native", "-quick", "-json", report}, &table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +44,7 @@ func TestQuickRun(t *testing.T) {
 	if err := json.Unmarshal(text, &rep); err != nil {
 		t.Fatal(err)
 	}
-	if len(rep.Rows) != len(scenarios(true)) {
+	if len(rep.Rows) != 2*len(scenarios(true)) {
 		t.Errorf("%d rows", len(rep.Rows))
 	}
 	for _, r := range rep.Rows {

@@ -44,6 +44,7 @@ type row struct {
 	P99Micros    float64  `json:"p99_us"`
 	ServerMicros float64  `json:"server_cpu_us_per_message"` // 0 without a pid
 	Ratio        float64  `json:"server_cpu_to_native"`      // 0 without native
+	FloorRatio   float64  `json:"server_cpu_to_floor"`       // 0 without the floor
 	ClientMicros float64  `json:"client_cpu_us_per_message"`
 	ServerRSS    float64  `json:"server_rss_bytes"`
 	Samples      []sample `json:"rounds"`
@@ -68,6 +69,7 @@ func newRow(r result, handler string) row {
 		P99Micros:    medianOf(all, func(s sample) float64 { return micros(s.P99) }),
 		ServerMicros: medianOf(all, sample.serverMicros),
 		Ratio:        median(ratios(all, r.samples[baseline])),
+		FloorRatio:   median(ratios(all, r.samples[floor])),
 		ClientMicros: medianOf(all, sample.clientMicros),
 		ServerRSS:    medianOf(all, func(s sample) float64 { return float64(s.ServerRSS) }),
 	}
@@ -107,18 +109,18 @@ func median(values []float64) float64 {
 
 // print writes the report as a table.
 func (r *report) print(w io.Writer) error {
-	const heading = "scenario\thandler\tmsg/s\tp50 ms\tp99 ms\tserver us/msg\tto native\tclient us/msg\tserver RSS MiB\t\n"
+	const heading = "scenario\thandler\tmsg/s\tp50 ms\tp99 ms\tserver us/msg\tto native\tto floor\tclient us/msg\tserver RSS MiB\t\n"
 	_, err := fmt.Fprintf(w, "%d cores, shared by client and server; %s; %s\n"+
-		"medians of %d x %s; to native: server CPU, median of the ratios within each round\n\n",
+		"medians of %d x %s; to native, to floor: server CPU, median of the ratios within each round\n\n",
 		r.Machine.Cores, r.Machine.Kernel, r.Machine.Go, r.Rounds, r.Window)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, headErr := io.WriteString(t, heading)
 	err = errors.Join(err, headErr)
 	for i := range r.Rows {
 		row := &r.Rows[i]
-		_, rowErr := fmt.Fprintf(t, "%s\t%s\t%.0f\t%.2f\t%.2f\t%s\t%s\t%.2f\t%s\t\n",
+		_, rowErr := fmt.Fprintf(t, "%s\t%s\t%.0f\t%.2f\t%.2f\t%s\t%s\t%s\t%.2f\t%s\t\n",
 			row.Name, row.Handler, row.Throughput, row.P50Micros/1e3, row.P99Micros/1e3,
-			known("%.2f", row.ServerMicros), known("%.2fx", row.Ratio),
+			known("%.2f", row.ServerMicros), known("%.2fx", row.Ratio), known("%.2fx", row.FloorRatio),
 			row.ClientMicros, known("%.1f", row.ServerRSS/(1<<20)))
 		err = errors.Join(err, rowErr)
 	}

@@ -134,7 +134,7 @@ func TestOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.scenarios) != 2 || p.scenarios[0].Conns != 100 || p.rounds != 1 || p.timing.window > time.Second {
+	if len(p.scenarios) != 6 || p.scenarios[0].Conns != 100 || p.rounds != 1 || p.timing.window > time.Second {
 		t.Errorf("%+v", p)
 	}
 }

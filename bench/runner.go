@@ -8,16 +8,18 @@ import (
 	"time"
 )
 
-// The handler that others are compared with, and the name of a server that is
-// not ours.
+// The handlers that others are compared with, the second being a server of its
+// own, and the name of a server that is not ours.
 const (
 	baseline = "native"
+	floor    = "floor"
 	external = "url"
 )
 
 // plan is all that is to be run.
 type plan struct {
 	serverPath string
+	floorPath  string
 	external   *target // instead of our servers
 	handlers   []string
 	scenarios  []scenario
@@ -63,7 +65,11 @@ func (p *plan) one(ctx context.Context, handler string, s scenario) (m sample, e
 	if p.external != nil {
 		return measure(ctx, *p.external, s, p.timing)
 	}
-	srv, err := startServer(ctx, p.serverPath, handler)
+	path := p.serverPath
+	if handler == floor {
+		path = p.floorPath
+	}
+	srv, err := startServer(ctx, path, handler)
 	if err != nil {
 		return m, err
 	}

@@ -32,8 +32,13 @@ func scenarios(quick bool) []scenario {
 		{kindEcho, 100, 1},
 		{kindEcho, 100, 16},
 		{kindEcho, 1000, 1},
+		{kindEcho, 1000, 16},
 		{kindFanout, 1000, 1},
 		{kindFanout, 1000, 4},
+		{kindFanout, 1000, 8},
+		{kindFanout, 10_000, 1},
+		{kindFanout, 10_000, 4},
+		{kindFanout, 10_000, 8},
 	}
 	if quick {
 		for i := range all {

@@ -20,7 +20,7 @@ const (
 	stopTimeout  = 10 * time.Second
 )
 
-// server is a child process that serves examples/bench.
+// server is a child process that serves examples/bench, or the floor.
 type server struct {
 	target
 	cmd    *exec.Cmd
@@ -39,7 +39,7 @@ func startServer(ctx context.Context, path, handler string) (*server, error) {
 		return nil, err
 	}
 	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the server (`make bin/bench-server` builds it): %w", err)
+		return nil, fmt.Errorf("start the server (`make %s` builds it): %w", path, err)
 	}
 	listening := make(chan string, 1)
 	s.output.Go(func() { readAddress(stdout, listening) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,26 +13,35 @@ import (
 	"github.com/aviary-host/aviary/plugins"
 )
 
-const defaultModule = "examples/bench/guest/bench.wasm"
+// defaultModule is where the module of a language lies, "" if there is none.
+func defaultModule(language string) string {
+	switch language {
+	case "", "go":
+		return "examples/bench/guest/bench.wasm"
+	case "c", "rust":
+		return "examples/bench/guest_" + language + "/bench.wasm"
+	}
+	return ""
+}
 
 // register gives srv the handler that HANDLER names. The caller calls stop when
 // srv is closed.
 func register(ctx context.Context, srv *host.Server, log *slog.Logger, getenv func(string) string) (stop func() error, err error) {
 	var h host.Handler
 	stop = func() error { return nil }
-	switch name := getenv("HANDLER"); name {
-	case "native":
+	name := getenv("HANDLER")
+	module := defaultModule(name)
+	switch {
+	case name == "native":
 		h = native{}
-	case "", "go":
-		p, err := loadModule(ctx, srv, log, getenv("WASM"))
+	case module != "":
+		p, err := loadModule(ctx, srv, log, cmp.Or(getenv("WASM"), module))
 		if err != nil {
 			return nil, err
 		}
 		h, stop = p, p.Close
-	case "c", "rust":
-		return nil, &usageError{fmt.Sprintf("HANDLER=%s needs a guest written with sdk/%s, which does not exist yet; there are go and native", name, name)}
 	default:
-		return nil, &usageError{fmt.Sprintf("HANDLER %q is unknown; there are go and native", name)}
+		return nil, &usageError{fmt.Sprintf("HANDLER %q is unknown; there are go, c, rust and native", name)}
 	}
 	for _, pattern := range []string{"room:*", "presence:*"} {
 		if err := srv.Register(pattern, h); err != nil {
@@ -42,9 +52,6 @@ func register(ctx context.Context, srv *host.Server, log *slog.Logger, getenv fu
 }
 
 func loadModule(ctx context.Context, srv *host.Server, log *slog.Logger, path string) (*plugins.Plugin, error) {
-	if path == "" {
-		path = defaultModule
-	}
 	wasm, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("module %s does not exist: run `make guests` and start from the top of the repository, or name another with WASM", path)

@@ -7,8 +7,9 @@
 // Environment:
 //
 //	PORT         port on 127.0.0.1; 0 picks a free one; default 4900
-//	HANDLER      go: the module built from guest; native: the same in Go; default go
-//	WASM         the module of HANDLER=go; default examples/bench/guest/bench.wasm
+//	HANDLER      go, c, rust: the module built from guest, guest_c or guest_rust;
+//	             native: the same in Go, of the host; default go
+//	WASM         another module than examples/bench/guest/bench.wasm and its like
 //	BENCH_PPROF  loopback address, such as 127.0.0.1:6060, to serve net/http/pprof on
 //
 // It mounts /socket, prints `pid N` and `listening on 127.0.0.1:PORT` on its
@@ -16,7 +17,8 @@
 //
 // The logic: room:* answers echo with its payload, broadcasts shout to
 // everybody including the sender, and sends push back as a push; presence:*
-// tracks the user that the join names and pushes the presence_state.
+// tracks the user that the join names and pushes the presence_state. The guests
+// in C and Rust have no SDK and know only room:*; guests.sh compiles them.
 package main
 
 import (

@@ -68,7 +68,7 @@ var owners = map[string][]string{
 	"github.com/go-jose/go-jose/v4":   {"host/auth"},
 	"github.com/alecthomas/kong":      {"cmd"},
 	"github.com/pelletier/go-toml/v2": {"cmd"},
-	"golang.org/x/sys":                {"bench", "plugins/image"},
+	"golang.org/x/sys":                {"bench", "host", "plugins/image"},
 }
 
 // standardOnly are packages that every guest carries: only the standard

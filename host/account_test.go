@@ -116,7 +116,7 @@ func hoardIn(event string, key []byte, n int, resp *abi.Response) error {
 type crowd struct {
 	t       *testing.T
 	tenant  *Tenant
-	sockets []*webSocket
+	sockets []*stream
 }
 
 func newCrowd(t *testing.T, limits TenantLimits) *crowd {
@@ -133,7 +133,7 @@ func newCrowd(t *testing.T, limits TenantLimits) *crowd {
 	c := &crowd{t: t, tenant: s.tenants[1]}
 	for range 4 {
 		leave, _ := c.tenant.enterTenant(nil, func() {})
-		w := newWebSocket(newSocket(s, &s.cfg.Mounts[0], &connected{
+		w := newStream(newSocket(s, &s.cfg.Mounts[0], &connected{
 			version: wire.Version2, socketID: newSocketID(), transport: abi.TransportWebSocket,
 			state: []byte("seed"), leave: leave, idTopic: "users:ada",
 		}), sink{}, nil)

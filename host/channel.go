@@ -43,6 +43,7 @@ type Channel struct {
 	dropped atomic.Int64
 
 	// Owned by the runner of the mailbox.
+	detach       func() // of the socket, while its reader is the runner; else nil
 	state        []byte
 	stateVersion uint32
 	sub          *pubsub.Subscription[*Fanout]
@@ -80,6 +81,7 @@ func newChannel(s *Socket, rt *route, m *wire.Message) *Channel {
 // handleIn takes a client's event, on the reader.
 func (c *Channel) handleIn(m *wire.Message) {
 	if c.mail.enter() {
+		c.detach = c.socket.detach
 		c.runIn(m.Event, m.Ref, m.Payload, m.Binary)
 		c.release()
 		return
@@ -96,6 +98,7 @@ func (c *Channel) handleIn(m *wire.Message) {
 // leave takes a phx_leave, on the reader.
 func (c *Channel) leave(ref []byte) {
 	if c.mail.enter() {
+		c.detach = c.socket.detach
 		c.runLeave(ref)
 		c.release()
 		return
@@ -109,9 +112,7 @@ func (c *Channel) leave(ref []byte) {
 // leaveMail leaves what the client sent for the one who runs the channel; false
 // when the channel has ended.
 func (c *Channel) leaveMail(m mail) bool {
-	c.socket.away.Add(1) // there may be no room for long
-	defer c.socket.away.Add(-1)
-	start, ok := c.mail.addWhenRoom(m)
+	start, ok := c.mail.addWhenRoom(m, c.socket.detach)
 	if start {
 		c.startRunner()
 	}
@@ -136,8 +137,6 @@ func (c *Channel) answerLate(m *mail) {
 // waits is handled before that if patient: where there is a client that waits
 // for what comes of it. Not to be called by the channel's own runner.
 func (c *Channel) end(why abi.Reason, patient bool) {
-	c.socket.away.Add(1) // the callback that runs may take long
-	defer c.socket.away.Add(-1)
 	if c.mail.enter() {
 		c.runEnd(why, "")
 		c.release()
@@ -174,6 +173,7 @@ func (c *Channel) startRunner() { c.socket.srv.work.Go(c.run) }
 // release gives up being the runner; mail that has come meanwhile gets a
 // runner of its own, so that the reader can go on reading.
 func (c *Channel) release() {
+	c.detach = nil
 	if c.mail.pending() {
 		c.startRunner()
 	}

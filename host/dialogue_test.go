@@ -9,6 +9,7 @@ import (
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/host"
+	"github.com/aviary-host/aviary/host/hosttest"
 	"github.com/gobwas/ws"
 )
 
@@ -387,6 +388,40 @@ func TestMessagesWaitForARunningCallback(t *testing.T) {
 	close(finish)
 	for i := range n {
 		c.Expect(fmt.Sprintf(`["11","%d","t","phx_reply",{"status":"ok","response":%d}]`, i+3, i))
+	}
+}
+
+// TestACallbackHoldsUpOnlyItsSocket: sockets share the goroutines that read, but a
+// callback that does not return keeps nobody else waiting, nor what others send to
+// its own client.
+func TestACallbackHoldsUpOnlyItsSocket(t *testing.T) {
+	running, finish := make(chan struct{}), make(chan struct{})
+	s := start(t, &script{in: steps{"echo": echo, "stay": func(req *abi.Request, resp *abi.Response) error {
+		running <- struct{}{}
+		<-finish
+		return echo(req, resp)
+	}}}, host.Mount{})
+	held := make([]*hosttest.Client, 6) // more than there are loops
+	for i := range held {
+		held[i] = s.dial(t)
+		held[i].Join("t", "")
+		held[i].Push("t", "stay", "1")
+		held[i].Push("t", "echo", "2")
+		<-running
+	}
+	for range 10 {
+		c := s.dial(t)
+		join := c.Join("u", "")
+		c.Expect(reply(join, c.Push("u", "echo", "3"), "u", "3"))
+	}
+	publish(t, s, "t", "e", `{"n":1}`)
+	for _, c := range held {
+		c.Expect(`[null,null,"t","e",{"n":1}]`)
+	}
+	close(finish)
+	for _, c := range held {
+		c.Expect(reply("11", "2", "t", "1"))
+		c.Expect(reply("11", "3", "t", "2"))
 	}
 }
 

@@ -18,3 +18,15 @@ type Handler interface {
 	// has happened: the channel fails as SPEC.md section 7 says.
 	Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, error)
 }
+
+// DetachingHandler is a Handler most of whose callbacks are short. The host may run
+// them where many connections wait for their end, rather than beside. All callbacks
+// of other handlers are taken for long ones.
+type DetachingHandler interface {
+	Handler
+
+	// HandleDetaching is Handle, but that it calls detach before it blocks and when it
+	// computes for longer than about 0.1 ms. detach does not block; after the first
+	// call it does nothing. It may be nil.
+	HandleDetaching(req *abi.Request, buf []byte, resp *abi.Response, detach func()) ([]byte, error)
+}

@@ -113,9 +113,15 @@ func (b *mailbox) isClosed() bool {
 }
 
 // addWhenRoom is add for the one sender that can wait: the reader of the
-// channel's own socket, which in turn makes its client wait.
-func (b *mailbox) addWhenRoom(m mail) (start, ok bool) {
+// channel's own socket, which in turn makes its client wait. If it has to, detach
+// is called before, unless it is nil.
+func (b *mailbox) addWhenRoom(m mail, detach func()) (start, ok bool) {
 	b.mu.Lock()
+	if !b.closed && b.full() && detach != nil {
+		b.mu.Unlock()
+		detach()
+		b.mu.Lock()
+	}
 	for !b.closed && b.full() {
 		b.room.Wait()
 	}

@@ -50,7 +50,7 @@ func TestMailboxRunsOneAtATime(t *testing.T) {
 					}
 					continue
 				}
-				if start, ok := box.addWhenRoom(m); ok && start {
+				if start, ok := box.addWhenRoom(m, nil); ok && start {
 					runners.Go(run)
 				}
 			}
@@ -100,7 +100,7 @@ func TestMailboxClosedLetsEverybodyGo(t *testing.T) {
 	}
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
-		if _, ok := box.addWhenRoom(mail{}); ok {
+		if _, ok := box.addWhenRoom(mail{}, nil); ok {
 			t.Error("a closed mailbox took mail")
 		}
 	})

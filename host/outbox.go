@@ -2,9 +2,7 @@ package host
 
 import (
 	"errors"
-	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -23,81 +21,119 @@ const (
 	keepBuffer = 64 << 10
 )
 
-// outbox is the bounded queue of frames that wait to be written to a
-// connection, in wire order. push never blocks and never writes; whoever
-// finds it unattended becomes the writer.
-type outbox struct {
-	conn  net.Conn
-	limit int         // bytes; exceeded by one frame at most
-	pool  *sync.Pool  // of *[]byte
-	start func()      // starts a goroutine that calls flush
-	fail  func(error) // called once, without the lock, when the outbox has ended by itself
+// writer is the connection under an outbox. Only whoever is the outbox's writer
+// calls it.
+type writer interface {
+	// write writes chunks one after the other, and returns what the connection
+	// has no room for now. It may change chunks.
+	write(chunks [][]byte) (rest [][]byte, err error)
 
-	// away tells what may keep the reader from coming back and uncorking soon.
-	away *atomic.Int32
+	// awaitRoom has resume called when there is room again.
+	awaitRoom()
+}
+
+// outbox is the bounded queue of frames that wait to be written to a
+// connection, in wire order. push never blocks and never writes, but tells when
+// nobody sees to the queue: then its caller must see to it that flush is called.
+// Whoever writes is the writer, which is one at a time.
+//
+// A frame that all members of a topic get waits as a reference while it is alone,
+// so that a broadcast to many costs no buffers.
+type outbox struct {
+	conn  writer
+	limit int        // bytes; exceeded by one frame at most
+	pool  *sync.Pool // of *[]byte
 
 	mu      sync.Mutex
-	chunks  [][]byte // to write, in order; never the tail
+	only    []byte   // a shared frame, which is all there is
+	chunks  [][]byte // otherwise: to write, in order; never the tail
 	tail    *[]byte  // owned buffer that small frames are appended to
 	tailAt  int      // bytes of tail that are in chunks already
 	bytes   int      // queued; what the writer has taken is as much again at most
 	corked  bool     // the reader will flush when it has handled its batch
-	writing bool     // somebody is the writer
+	writing bool     // somebody is the writer, or is to be
 	last    bool     // the close frame is queued; nothing may follow it
 	hangUp  bool     // the writer ends the connection when all is written
 	closed  bool
+	blocked time.Time // since when the connection has no room for what is in rest; zero if it has
 
 	// Owned by the writer.
-	one   [1][]byte // chunks of the usual write, so that it allocates nothing
-	armed time.Time // when the write deadline was last set
+	one      [1][]byte // chunks of the usual write, so that it allocates nothing
+	rest     [][]byte  // what the connection had no room for
+	restTail *[]byte   // the buffer that part of it lies in
 }
 
 var errHungUp = errors.New("closed by the client, all is written")
 
+// errNoRoom tells that a client has taken nothing for writeTimeout.
+var errNoRoom = errors.New("client does not read: nothing could be written for long")
+
 // push queues a whole frame. A shared frame is never changed afterwards by
 // anybody and may be kept; an unshared one is copied. Once the outbox is
 // closed frames are dropped: there is nobody to send them to.
-func (o *outbox) push(frame []byte, shared bool) { o.add(nil, frame, shared, false) }
+//
+// unattended tells that flush has to be called. After an error, which comes once,
+// the outbox is closed.
+func (o *outbox) push(frame []byte, shared bool) (unattended bool, err error) {
+	return o.add(nil, frame, shared, false)
+}
 
 // pushMessage queues one message as a frame of its own. It is copied.
-func (o *outbox) pushMessage(op ws.OpCode, payload []byte) {
+func (o *outbox) pushMessage(op ws.OpCode, payload []byte) (unattended bool, err error) {
 	var head [maxFrameHeader]byte
-	o.add(appendFrameHeader(head[:0], op, len(payload)), payload, false, false)
+	return o.add(appendFrameHeader(head[:0], op, len(payload)), payload, false, false)
 }
 
 // pushLast queues the close frame: RFC 6455 section 5.5.1 lets nothing follow.
-func (o *outbox) pushLast(frame []byte) { o.add(nil, frame, false, true) }
+func (o *outbox) pushLast(frame []byte) (unattended bool, err error) {
+	return o.add(nil, frame, false, true)
+}
 
 // add queues a frame, of which head may be apart from the rest unless it is
 // shared.
-func (o *outbox) add(head, frame []byte, shared, last bool) {
+func (o *outbox) add(head, frame []byte, shared, last bool) (unattended bool, err error) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.closed || o.last {
-		o.mu.Unlock()
-		return
+		return false, nil
 	}
 	o.last = last
 	// What counts is what waits already, behind what is being written: a frame
 	// may be longer than the limit, and that does not make its receiver slow.
 	if o.bytes >= o.limit {
 		o.closeLocked()
-		o.mu.Unlock()
-		o.fail(errSlowClient)
+		return false, errSlowClient
+	}
+	o.queueLocked(head, frame, shared)
+	o.bytes += len(head) + len(frame)
+	unattended = !o.writing && !o.corked
+	o.writing = o.writing || unattended
+	return unattended, nil
+}
+
+func (o *outbox) queueLocked(head, frame []byte, shared bool) {
+	if shared && o.bytes == 0 {
+		o.only = frame
 		return
 	}
-	o.bytes += len(head) + len(frame)
-	if shared && len(frame) >= copyBelow {
-		o.sealTail()
-		o.chunks = append(o.chunks, frame)
+	if first := o.only; first != nil {
+		o.only = nil
+		o.queueSharedLocked(first)
+	}
+	if shared {
+		o.queueSharedLocked(frame)
 	} else {
 		o.appendTail(head, frame)
 	}
-	wake := !o.writing && (!o.corked || o.away.Load() > 0)
-	o.writing = o.writing || wake
-	o.mu.Unlock()
-	if wake {
-		o.start()
+}
+
+func (o *outbox) queueSharedLocked(frame []byte) {
+	if len(frame) < copyBelow {
+		o.appendTail(nil, frame)
+		return
 	}
+	o.sealTail()
+	o.chunks = append(o.chunks, frame)
 }
 
 func (o *outbox) appendTail(head, frame []byte) {
@@ -116,104 +152,139 @@ func (o *outbox) sealTail() {
 	o.tailAt = len(*o.tail)
 }
 
-// cork tells that the caller will flush soon, so that push need not start a
-// writer, unless a callback keeps the caller away.
+// cork tells that the caller will flush soon, so that nobody else need do it,
+// until uncork or unplug.
 func (o *outbox) cork() {
 	o.mu.Lock()
 	o.corked = true
 	o.mu.Unlock()
 }
 
-// uncork writes what was queued since cork, in the caller's goroutine, unless
-// another writer is at it. What comes in meanwhile gets a writer of its own: a
-// busy topic must not keep the reader from reading.
-func (o *outbox) uncork() {
+// uncork ends what cork began, and makes the caller the writer if something is
+// queued and nobody is: then it must call writeBatch.
+func (o *outbox) uncork() (writer bool) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.corked = false
-	if o.writing || o.bytes == 0 || o.closed {
-		o.mu.Unlock()
-		return
-	}
-	o.writing = true
-	o.mu.Unlock()
-	if o.writeBatch() {
-		o.start()
+	writer = !o.writing && o.bytes > 0 && !o.closed
+	o.writing = o.writing || writer
+	return writer
+}
+
+// progress is what has become of the writer.
+type progress uint8
+
+const (
+	progressDone    progress = iota // there was no more to write: the caller is not the writer any more
+	progressMore                    // more has come meanwhile, and the caller is still the writer
+	progressBlocked                 // awaitRoom was called: who calls resume is the next writer
+)
+
+// flush writes until the queue is empty or the connection has no room. The
+// caller is the writer, and is not afterwards. After an error, which comes once,
+// the outbox is closed.
+func (o *outbox) flush() error {
+	for {
+		p, err := o.writeBatch()
+		if p != progressMore {
+			return err
+		}
 	}
 }
 
-// flush writes until the queue is empty. The caller has set writing.
-func (o *outbox) flush() {
-	for o.writeBatch() {
-	}
-}
-
-// writeBatch writes what is queued and tells whether the caller is still the
-// writer, because more has come.
-func (o *outbox) writeBatch() (more bool) {
+// writeBatch writes what is queued. The caller is the writer.
+func (o *outbox) writeBatch() (progress, error) {
 	o.mu.Lock()
 	if o.closed {
 		o.writing = false
 		o.mu.Unlock()
-		return false
+		return progressDone, nil
 	}
 	chunks, tail := o.takeLocked()
 	o.mu.Unlock()
+	return o.write(chunks, tail)
+}
 
-	err := o.write(chunks)
+// resume goes on with what the connection had no room for, as flush does. It does
+// nothing if nobody waits for room.
+func (o *outbox) resume() error {
+	o.mu.Lock()
+	waits := !o.blocked.IsZero()
+	o.blocked = time.Time{}
+	o.mu.Unlock()
+	if !waits {
+		return nil
+	}
+	rest, tail := o.rest, o.restTail
+	o.rest, o.restTail = nil, nil
+	p, err := o.write(rest, tail)
+	if p != progressMore {
+		return err
+	}
+	return o.flush()
+}
+
+// write writes chunks, part of which may lie in tail.
+func (o *outbox) write(chunks [][]byte, tail *[]byte) (progress, error) {
+	rest, err := o.conn.write(chunks)
+	if len(rest) > 0 && err == nil {
+		o.rest, o.restTail = rest, tail
+		if o.block() {
+			o.conn.awaitRoom()
+		}
+		return progressBlocked, nil
+	}
 	o.one[0] = nil
 	o.recycle(tail)
 	return o.written(err)
 }
 
-// written goes on after a write.
-func (o *outbox) written(err error) (more bool) {
+// block notes that the connection has no room; false if it is given up anyway.
+func (o *outbox) block() bool {
 	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		o.writing = false
+		return false
+	}
+	o.blocked = time.Now()
+	return true
+}
+
+// written goes on after a write.
+func (o *outbox) written(err error) (progress, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if err == nil && o.bytes == 0 && o.hangUp {
 		err = errHungUp
 	}
-	more = err == nil && !o.closed && o.bytes > 0
-	o.writing = more
-	ended := err != nil && !o.closed
-	if ended {
-		o.closeLocked()
+	if err == nil && !o.closed && o.bytes > 0 {
+		return progressMore, nil
 	}
-	o.mu.Unlock()
-	if ended {
-		o.fail(err)
+	o.writing = false
+	if err == nil || o.closed {
+		return progressDone, nil
 	}
-	return more
+	o.closeLocked()
+	return progressDone, err
 }
 
 // takeLocked takes what is queued, and the buffer that part of it lies in.
 func (o *outbox) takeLocked() (chunks [][]byte, tail *[]byte) {
-	if len(o.chunks) == 0 {
+	switch {
+	case o.only != nil:
+		o.one[0] = o.only
+		chunks = o.one[:]
+	case len(o.chunks) == 0:
 		o.one[0] = *o.tail
 		chunks = o.one[:]
-	} else {
+	default:
 		o.sealTail()
 		chunks = o.chunks
 	}
 	tail = o.tail
-	o.chunks, o.tail, o.tailAt, o.bytes = nil, nil, 0, 0
+	o.only, o.chunks, o.tail, o.tailAt, o.bytes = nil, nil, nil, 0, 0
 	return chunks, tail
-}
-
-func (o *outbox) write(chunks [][]byte) error {
-	// The deadline is moved now and then rather than at each write, which
-	// would cost as much as a tenth of it.
-	if now := time.Now(); now.Sub(o.armed) > writeTimeout/8 {
-		o.armed = now
-		if err := o.conn.SetWriteDeadline(now.Add(writeTimeout + writeTimeout/8)); err != nil {
-			return err
-		}
-	}
-	if len(chunks) == 1 {
-		_, err := o.conn.Write(chunks[0])
-		return err
-	}
-	buffers := net.Buffers(chunks)
-	_, err := buffers.WriteTo(o.conn)
-	return err
 }
 
 func (o *outbox) recycle(tail *[]byte) {
@@ -222,6 +293,18 @@ func (o *outbox) recycle(tail *[]byte) {
 	}
 	*tail = (*tail)[:0]
 	o.pool.Put(tail)
+}
+
+// isStuck tells whether the client has taken nothing since a time. It closes the
+// outbox if so, once.
+func (o *outbox) isStuck(since time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || o.blocked.IsZero() || o.blocked.After(since) {
+		return false
+	}
+	o.closeLocked()
+	return true
 }
 
 // leaveToWriter leaves it to the writer at work to end the connection when all
@@ -242,5 +325,5 @@ func (o *outbox) close() {
 
 func (o *outbox) closeLocked() {
 	o.closed = true
-	o.chunks, o.tail, o.tailAt = nil, nil, 0
+	o.only, o.chunks, o.tail, o.tailAt = nil, nil, nil, 0
 }

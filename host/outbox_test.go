@@ -6,24 +6,58 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 )
 
-// outboxOver makes an outbox over one end of a pipe, whose writes wait for the
-// reader.
-func outboxOver(conn net.Conn, limit int) (o *outbox, failed chan error, running *sync.WaitGroup) {
-	failed = make(chan error, 8)
-	running = &sync.WaitGroup{}
-	o = &outbox{
-		conn: conn, limit: limit,
-		pool: &sync.Pool{New: func() any { return new([]byte) }},
-		away: new(atomic.Int32),
-		fail: func(err error) { failed <- err },
+// attendedOutbox is an outbox with goroutines that see to it.
+type attendedOutbox struct {
+	outbox
+	failed  chan error
+	running sync.WaitGroup
+}
+
+// pipeWriter writes to one end of a pipe, which waits for the reader of the other.
+type pipeWriter struct{ net.Conn }
+
+func (p pipeWriter) write(chunks [][]byte) (rest [][]byte, err error) {
+	buffers := net.Buffers(chunks)
+	_, err = buffers.WriteTo(p.Conn)
+	return nil, err
+}
+
+func (pipeWriter) awaitRoom() {}
+
+// outboxOver makes an outbox over one end of a pipe.
+func outboxOver(conn net.Conn, limit int) *attendedOutbox {
+	return newAttended(pipeWriter{conn}, limit)
+}
+
+func newAttended(conn writer, limit int) *attendedOutbox {
+	o := &attendedOutbox{failed: make(chan error, 8)}
+	o.conn, o.limit, o.pool = conn, limit, &sync.Pool{New: func() any { return new([]byte) }}
+	return o
+}
+
+func (o *attendedOutbox) note(err error) {
+	if err != nil {
+		o.failed <- err
 	}
-	o.start = func() { running.Go(o.flush) }
-	return o, failed, running
+}
+
+func (o *attendedOutbox) attend(unattended bool, err error) {
+	o.note(err)
+	if unattended {
+		o.running.Go(func() { o.note(o.flush()) })
+	}
+}
+
+// release is uncork and what follows.
+func (o *attendedOutbox) release() {
+	if o.uncork() {
+		o.note(o.flush())
+	}
 }
 
 // TestOutboxKeepsOrder: frames small and large, shared and not, corked and not,
@@ -31,7 +65,7 @@ func outboxOver(conn net.Conn, limit int) (o *outbox, failed chan error, running
 // is under way.
 func TestOutboxKeepsOrder(t *testing.T) {
 	near, far := net.Pipe()
-	o, _, running := outboxOver(near, 1<<30)
+	o := outboxOver(near, 1<<30)
 	rnd := rand.New(rand.NewPCG(5, 6))
 	var want []byte
 	got := make(chan []byte, 1)
@@ -50,7 +84,7 @@ func TestOutboxKeepsOrder(t *testing.T) {
 		frame := bytes.Repeat([]byte{byte(i)}, size)
 		want = append(want, frame...)
 		shared := rnd.IntN(2) == 0
-		o.push(frame, shared)
+		o.attend(o.push(frame, shared))
 		if !shared {
 			clear(frame) // it was copied
 		}
@@ -58,11 +92,11 @@ func TestOutboxKeepsOrder(t *testing.T) {
 		case 0:
 			o.cork()
 		case 1, 2:
-			o.uncork()
+			o.release()
 		}
 	}
-	o.uncork()
-	running.Wait()
+	o.release()
+	o.running.Wait()
 	if err := near.Close(); err != nil {
 		t.Error(err)
 	}
@@ -75,11 +109,11 @@ func TestOutboxKeepsOrder(t *testing.T) {
 // it come to that is given up, once, and nothing follows.
 func TestOutboxIsBounded(t *testing.T) {
 	near, far := net.Pipe()
-	o, failed, running := outboxOver(near, 1000)
+	o := outboxOver(near, 1000)
 	for range 100 {
-		o.push(make([]byte, 100), false) // nobody reads
+		o.attend(o.push(make([]byte, 100), false)) // nobody reads
 	}
-	if err := <-failed; !errors.Is(err, errSlowClient) {
+	if err := <-o.failed; !errors.Is(err, errSlowClient) {
 		t.Error(err)
 	}
 	o.mu.Lock()
@@ -91,21 +125,21 @@ func TestOutboxIsBounded(t *testing.T) {
 	if err := errors.Join(near.Close(), far.Close()); err != nil {
 		t.Error(err)
 	}
-	running.Wait()
-	o.push([]byte("more"), false)
-	if len(o.chunks) != 0 || o.tail != nil {
+	o.running.Wait()
+	o.attend(o.push([]byte("more"), false))
+	if len(o.chunks) != 0 || o.tail != nil || o.only != nil {
 		t.Error("a closed outbox took a frame")
 	}
 }
 
 func TestNothingFollowsTheCloseFrame(t *testing.T) {
 	near, far := net.Pipe()
-	o, _, running := outboxOver(near, 1000)
+	o := outboxOver(near, 1000)
 	o.cork()
-	o.push([]byte("a"), false)
-	o.pushLast([]byte("close"))
-	o.push([]byte("b"), false)
-	o.pushLast([]byte("close again"))
+	o.attend(o.push([]byte("a"), false))
+	o.attend(o.pushLast([]byte("close")))
+	o.attend(o.push([]byte("b"), false))
+	o.attend(o.pushLast([]byte("close again")))
 	got := make(chan []byte, 1)
 	go func() {
 		all, err := io.ReadAll(far)
@@ -114,12 +148,25 @@ func TestNothingFollowsTheCloseFrame(t *testing.T) {
 		}
 		got <- all
 	}()
-	o.uncork()
-	running.Wait()
+	o.release()
+	o.running.Wait()
 	if err := near.Close(); err != nil {
 		t.Error(err)
 	}
 	if s := string(<-got); s != "aclose" {
 		t.Errorf("sent %q", s)
+	}
+}
+
+// await waits for a condition of the outbox, which nobody announces.
+func (o *attendedOutbox) await(condition func() bool) {
+	for {
+		o.mu.Lock()
+		ok := condition()
+		o.mu.Unlock()
+		if ok {
+			return
+		}
+		runtime.Gosched()
 	}
 }

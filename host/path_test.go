@@ -31,8 +31,12 @@ func (echoes) Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, 
 	return buf, nil
 }
 
+func (e echoes) HandleDetaching(req *abi.Request, buf []byte, resp *abi.Response, _ func()) ([]byte, error) {
+	return e.Handle(req, buf, resp)
+}
+
 // joinedSocket is a socket on a connection to nowhere that has joined t.
-func joinedSocket(tb testing.TB) *webSocket {
+func joinedSocket(tb testing.TB) *stream {
 	tb.Helper()
 	caps, err := Grants{Serve: []string{"*"}, Broadcast: []string{"room:*"}}.Compile()
 	if err != nil {
@@ -42,7 +46,7 @@ func joinedSocket(tb testing.TB) *webSocket {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := newWebSocket(newSocket(s, &s.cfg.Mounts[0], &connected{version: wire.Version2, socketID: newSocketID(), transport: abi.TransportWebSocket}), sink{}, nil)
+	w := newStream(newSocket(s, &s.cfg.Mounts[0], &connected{version: wire.Version2, socketID: newSocketID(), transport: abi.TransportWebSocket}), sink{}, nil)
 	if !w.arrive() {
 		tb.Fatal("not let in")
 	}
@@ -68,10 +72,8 @@ func (b *mailbox) awaitIdle() {
 }
 
 // hear does what the read loop does with the frames of one read.
-func (w *webSocket) hear(tb testing.TB, frames []byte) {
-	w.out.cork()
-	used, _, err := w.consume(frames)
-	w.out.uncork()
+func (w *stream) hear(tb testing.TB, frames []byte) {
+	used, _, err := w.handle(frames)
 	if used != len(frames) || err != nil {
 		tb.Fatal(used, err)
 	}
@@ -95,7 +97,7 @@ func broadcastPath(tb testing.TB) (run func()) {
 	return func() {
 		w.out.cork()
 		w.tenant.pubsub.Broadcast("t", newFanout("t", "new_msg", payload))
-		w.out.uncork()
+		w.uncork()
 	}
 }
 

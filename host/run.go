@@ -29,9 +29,7 @@ func (c *Channel) request(b *scratch, cb abi.Callback) *abi.Request {
 
 // call runs the prepared callback. The response is valid as long as b is.
 func (c *Channel) call(b *scratch) (*abi.Response, error) {
-	c.socket.away.Add(1)
-	defer c.socket.away.Add(-1)
-	return c.socket.srv.call(c.handler, b)
+	return c.socket.srv.call(c.handler, b, c.detach)
 }
 
 func (c *Channel) runIn(event, ref, payload []byte, binary bool) {
@@ -205,7 +203,8 @@ func (c *Channel) terminate(why abi.Reason, text string) {
 }
 
 // finish gives back all that the channel holds. last, if any, sends the last
-// frame, after which nothing of the topic reaches the client.
+// frame, after which nothing of the topic reaches the client. Whoever reads it may
+// join again at once, and have what the tenant may.
 func (c *Channel) finish(why abi.Reason, last func()) {
 	c.ended = why
 	c.sub.Cancel()
@@ -213,9 +212,9 @@ func (c *Channel) finish(why abi.Reason, last func()) {
 		sub.Cancel()
 	}
 	c.timers.stop()
-	c.withdraw(last)
 	c.socket.tenant.presence.UntrackAll(c.owner)
 	c.hold(account{})
+	c.withdraw(last)
 	c.closeMail()
 	c.socket.forget(c)
 }

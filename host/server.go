@@ -56,6 +56,7 @@ type Server struct {
 	scratch sync.Pool // of *scratch
 	buffers sync.Pool // of *[]byte
 	flates  flates
+	loops   loops
 
 	// work counts every goroutine that runs on behalf of a socket.
 	work sync.WaitGroup
@@ -212,10 +213,20 @@ func (s *Server) stopServing(ctx context.Context, h *fasthttp.Server) error {
 	return err
 }
 
-// call runs the callback prepared in b and checks the form of the answer.
-func (s *Server) call(h Handler, b *scratch) (*abi.Response, error) {
+// call runs the callback prepared in b and checks the form of the answer. detach is
+// that of a DetachingHandler; it may be nil.
+func (s *Server) call(h Handler, b *scratch, detach func()) (*abi.Response, error) {
 	b.resp.Reset()
-	buf, err := h.Handle(&b.req, b.buf[:0], &b.resp)
+	var buf []byte
+	var err error
+	if d, ok := h.(DetachingHandler); ok {
+		buf, err = d.HandleDetaching(&b.req, b.buf[:0], &b.resp, detach)
+	} else {
+		if detach != nil {
+			detach() // it may block
+		}
+		buf, err = h.Handle(&b.req, b.buf[:0], &b.resp)
+	}
 	if buf != nil {
 		b.buf = buf
 	}
@@ -312,5 +323,7 @@ func (s *Server) Close(ctx context.Context) error {
 	s.closed = true
 	s.mu.Unlock()
 	s.cancel()
-	return errors.Join(err, s.stopServing(ctx, s.internal))
+	err = errors.Join(err, s.stopServing(ctx, s.internal))
+	s.loops.close()
+	return err
 }

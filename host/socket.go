@@ -33,13 +33,10 @@ type Socket struct {
 
 	leave func() // gives back what was counted for the connection; nil for nothing
 
-	// away counts the callbacks and other waits of the socket's channels. While
-	// there are any, the goroutine that reads may take long to come back.
-	away atomic.Int32
-
 	// Owned by the goroutine that reads.
-	msg   wire.Message
-	meter meter
+	detach func() // see DetachingHandler; to be called before the goroutine blocks. nil if it may block
+	msg    wire.Message
+	meter  meter
 
 	closing  atomic.Bool // what still comes in is ignored; the reader is to wind down
 	farewell farewell

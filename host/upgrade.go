@@ -189,8 +189,9 @@ func chooseSubprotocol(configured, offered []string) (protocol string, ok bool) 
 	return "", false
 }
 
-// adopt gives a connection its socket and its goroutine. fasthttp keeps its
-// own bookkeeping alive until the hijack handler returns, so it does not stay.
+// adopt gives a connection its socket, and to a loop if one can watch it, else a
+// goroutine. fasthttp keeps its own bookkeeping alive until the hijack handler
+// returns, so it does not stay.
 //
 // Reads go through fasthttp's buffer, which may hold bytes already, all else to
 // the connection itself.
@@ -199,7 +200,10 @@ func (s *Server) adopt(m *Mount, conn net.Conn, c *connected) {
 	if u, ok := conn.(interface{ UnsafeConn() net.Conn }); ok {
 		bare = u.UnsafeConn()
 	}
-	w := newWebSocket(newSocket(s, m, c), bare, conn)
+	if s.loops.adopt(m, c, conn, bare) {
+		return
+	}
+	w := newStream(newSocket(s, m, c), bare, conn)
 	if !w.arrive() {
 		w.abort() // draining began during the handshake, or the tenant was suspended
 		return

@@ -107,6 +107,7 @@ type budget struct {
 	resumed time.Time     // when the slice at hand was handed out; zero in the first
 	first   bool          // the first slice was not handed out yet
 	turn    fair.Turn
+	detach  func() // to be called when the guest gets another slice, or waits for one; may be nil
 }
 
 // bind finds the globals of an instance.
@@ -158,6 +159,10 @@ func (b *budget) refill() {
 	b.fuelGlobal.Set(0)
 	if b.left < 0 {
 		panic(b.outOfFuel())
+	}
+	if b.detach != nil {
+		b.detach()
+		b.detach = nil
 	}
 	switch {
 	case !b.first:

@@ -68,7 +68,7 @@ func LoadPlain(wasm []byte) (*Plugin, error) {
 // do not.
 func (p *Plugin) Differs() string {
 	for range p.pool.slots {
-		l, err := p.pool.take()
+		l, err := p.pool.take(nil)
 		if err != nil {
 			return err.Error()
 		}
@@ -99,7 +99,7 @@ func (p *Plugin) Differs() string {
 // GuestPages returns the pages of memory that the guests of the idle instances have.
 func (p *Plugin) GuestPages() (pages uint64, err error) {
 	for range p.pool.slots {
-		l, err := p.pool.take()
+		l, err := p.pool.take(nil)
 		if err != nil {
 			return 0, err
 		}

@@ -3,41 +3,39 @@ package plugins
 import (
 	"errors"
 	"fmt"
-
-	"github.com/aviary-host/aviary/abi"
 )
 
 // handle runs a callback that the module has, if the breaker lets it through and the
 // tenant has the fuel for it.
-func (p *Plugin) handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, error) {
+func (p *Plugin) handle(c call, buf []byte) ([]byte, error) {
 	probe, after := p.breaker.let()
 	if after > 0 {
-		resp.Reset()
+		c.resp.Reset()
 		why := &UnavailableError{Err: fmt.Errorf("%w: it failed too often (plugin.breaker)", ErrUnavailable), RetryAfter: after}
-		return buf, p.callError(req.Callback, failure{kind: KindUnavailable, message: why.Error()}, why)
+		return buf, p.callError(c.req.Callback, failure{kind: KindUnavailable, message: why.Error()}, why)
 	}
-	buf, err := p.run(req, buf, resp)
+	buf, err := p.run(c, buf)
 	if err != nil || probe {
 		p.breaker.ended(outcomeOf(err), probe)
 	}
 	if err != nil {
-		p.record(req, err)
+		p.record(c.req, err)
 	}
 	return buf, err
 }
 
 // run runs a callback if the tenant has the fuel for it.
-func (p *Plugin) run(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, error) {
-	prepaid, err := p.tenant.Admit()
+func (p *Plugin) run(c call, buf []byte) ([]byte, error) {
+	prepaid, err := p.tenant.Admit(c.detach)
 	if err != nil {
-		resp.Reset()
-		return buf, p.overQuota(req.Callback, err)
+		c.resp.Reset()
+		return buf, p.overQuota(c.req.Callback, err)
 	}
-	if l, closed := p.place(); closed != nil {
-		resp.Reset()
+	if l, closed := p.place(c.detach); closed != nil {
+		c.resp.Reset()
 		err = fmt.Errorf("plugin %s: %w", p.name, closed)
 	} else {
-		buf, err = p.serve(l, req, buf, resp)
+		buf, err = p.serve(l, c, buf)
 	}
 	p.tenant.Refund(prepaid)
 	return buf, err

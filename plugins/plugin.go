@@ -358,6 +358,12 @@ func (p *Plugin) Implements(c abi.Callback) bool {
 // The request is sent as it is, but for the settings: where it must have them
 // and has none, those of the Config are sent.
 func (p *Plugin) Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, error) {
+	return p.HandleDetaching(req, buf, resp, nil)
+}
+
+// HandleDetaching is Handle, but that it calls detach before it waits or makes an
+// instance, and at the end of each slice of fuel.
+func (p *Plugin) HandleDetaching(req *abi.Request, buf []byte, resp *abi.Response, detach func()) ([]byte, error) {
 	var failed failure
 	switch size := req.Size(); {
 	case !p.Implements(req.Callback):
@@ -366,15 +372,23 @@ func (p *Plugin) Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byt
 		failed = failure{kind: KindTooLarge, message: fmt.Sprintf(
 			"request of %d bytes, in a memory of at most %d", size, p.memoryLimit)}
 	default:
-		return p.handle(req, buf, resp)
+		return p.handle(call{req, resp, detach}, buf)
 	}
 	resp.Reset()
 	return buf, p.callError(req.Callback, failed, nil)
 }
 
+// call is a callback to be run.
+type call struct {
+	req    *abi.Request
+	resp   *abi.Response
+	detach func() // to be called before it takes long; nil if it may
+}
+
 // serve runs a callback on the instance of l, makes that first if need be, and
 // puts l back.
-func (p *Plugin) serve(l lease, req *abi.Request, buf []byte, resp *abi.Response) (out []byte, err error) {
+func (p *Plugin) serve(l lease, c call, buf []byte) (out []byte, err error) {
+	req, resp := c.req, c.resp
 	out = buf
 	defer func() {
 		if bug := recover(); bug != nil {
@@ -388,12 +402,15 @@ func (p *Plugin) serve(l lease, req *abi.Request, buf []byte, resp *abi.Response
 		p.pool.put(l)
 	}()
 	if l.in == nil {
+		c.mayTakeLong()
 		if l.in, err = p.newInstance(); err != nil {
 			return out, p.callError(req.Callback, notMade(err), err)
 		}
 	}
 	l.in.arm(req)
+	l.in.call.budget.detach = c.detach
 	out, err = l.in.invoke(req, buf[:0])
+	l.in.call.budget.detach = nil
 	if err == nil {
 		err = p.decode(req.Callback, out, resp)
 	}
@@ -405,6 +422,12 @@ func (p *Plugin) serve(l lease, req *abi.Request, buf []byte, resp *abi.Response
 		p.discard(&l)
 	}
 	return out, err
+}
+
+func (c *call) mayTakeLong() {
+	if c.detach != nil {
+		c.detach()
+	}
 }
 
 // decode reads the response out of its copy and checks it. The error is an

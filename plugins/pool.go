@@ -54,12 +54,16 @@ func newPool(places int) *pool {
 }
 
 // take waits until a place is free and takes it. A place that has an instance
-// is preferred. It returns ErrClosed once the pool is closed.
-func (p *pool) take() (lease, error) {
+// is preferred. It returns ErrClosed once the pool is closed. Before it waits it calls
+// detach, unless that is nil.
+func (p *pool) take(detach func()) (lease, error) {
 	if p.waiting.Load() == 0 && !p.closed.Load() {
 		if l, ok := p.tryTake(); ok {
 			return l, nil
 		}
+	}
+	if detach != nil {
+		detach()
 	}
 	return p.wait(false)
 }

@@ -10,7 +10,7 @@ import (
 
 func mustTake(t *testing.T, p *pool) lease {
 	t.Helper()
-	l, err := p.take()
+	l, err := p.take(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestPoolServesInOrder(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 5 {
 		wg.Go(func() {
-			l, err := p.take()
+			l, err := p.take(nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -76,7 +76,7 @@ func TestPoolHammer(t *testing.T) {
 	for range callers {
 		wg.Go(func() {
 			for i := range rounds {
-				l, err := p.take()
+				l, err := p.take(nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -102,7 +102,7 @@ func TestPoolHammer(t *testing.T) {
 	if drained != made.Load() {
 		t.Errorf("drained %d instances of %d", drained, made.Load())
 	}
-	if _, err := p.take(); !errors.Is(err, ErrClosed) {
+	if _, err := p.take(nil); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 }
@@ -113,7 +113,7 @@ func TestDrainTurnsQueueAwayAndWaits(t *testing.T) {
 	l.in = new(instance)
 	turned := make(chan error)
 	go func() {
-		_, err := p.take()
+		_, err := p.take(nil)
 		turned <- err
 	}()
 	queued(p, 1)

@@ -58,8 +58,13 @@ func (s *Slot) Implements(c abi.Callback) bool {
 
 // Handle is [Plugin.Handle], or an [*UnavailableError] that wraps [ErrNotLoaded].
 func (s *Slot) Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, error) {
+	return s.HandleDetaching(req, buf, resp, nil)
+}
+
+// HandleDetaching is [Plugin.HandleDetaching], or the same error.
+func (s *Slot) HandleDetaching(req *abi.Request, buf []byte, resp *abi.Response, detach func()) ([]byte, error) {
 	if p := s.loaded.Load(); p != nil {
-		return p.Handle(req, buf, resp)
+		return p.HandleDetaching(req, buf, resp, detach)
 	}
 	resp.Reset()
 	return buf, &UnavailableError{Err: s.why(), RetryAfter: loadingPause}

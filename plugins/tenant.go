@@ -71,10 +71,11 @@ func notMade(err error) failure {
 
 // place takes a place for an instance, one that the tenant has the memory for. The
 // others are kept back until there is some; as each plugin has memory for one from
-// the start, there is always one to wait for.
-func (p *Plugin) place() (lease, error) {
+// the start, there is always one to wait for. Before it waits it calls detach, unless
+// that is nil.
+func (p *Plugin) place(detach func()) (lease, error) {
 	for {
-		l, err := p.pool.take()
+		l, err := p.pool.take(detach)
 		if err != nil || l.slot.funded || p.fund(&l) {
 			return l, err
 		}
@@ -96,7 +97,7 @@ func (p *Plugin) fund(l *lease) bool {
 
 // firstPlace takes a place for the first instance. The error is a *LoadError.
 func (p *Plugin) firstPlace() (lease, error) {
-	l, err := p.pool.take()
+	l, err := p.pool.take(nil)
 	if err != nil {
 		return l, p.refuseFor("closed while it was loaded", err)
 	}

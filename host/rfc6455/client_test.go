@@ -186,7 +186,9 @@ func (s *server) open(t testing.TB, w way, hello []byte) *client {
 		t.Fatal(err)
 	}
 	c := &client{t: t, conn: conn, way: w, got: make(chan string, 4096)}
-	c.arm()
+	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := conn.Write(hello); err != nil {
 		t.Fatal(err)
 	}
@@ -217,8 +219,10 @@ func handshake(header string) []byte {
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + header + "\r\n")
 }
 
-// listen hands on what comes until the connection ends.
+// listen hands on what comes until the connection ends. There is time for that as long
+// as nobody waits.
 func (c *client) listen() {
+	_ = c.conn.SetReadDeadline(time.Time{}) // fails where reads do
 	done := make(chan struct{})
 	c.t.Cleanup(func() {
 		_ = c.conn.Close() // a second time, or the server was first
@@ -241,7 +245,7 @@ func (c *client) listen() {
 }
 
 func (c *client) arm() {
-	_ = c.conn.SetDeadline(time.Now().Add(timeout)) // fails where reads and writes do, which tell
+	_ = c.conn.SetWriteDeadline(time.Now().Add(timeout)) // fails where writes do, which tell
 }
 
 func (c *client) join() {

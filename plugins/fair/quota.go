@@ -100,8 +100,9 @@ func (q *quota) charge(now time.Duration, fuel int64) {
 // Admit lets a callback of the tenant begin, as far as its fuel per second is
 // concerned. Where that is used up it blocks, for up to 2 s, and no more than 1024
 // callbacks do so at a time; the others get a [*QuotaError]. What it returns has to be given to
-// [Tenant.Refund] when the callback has ended.
-func (t *Tenant) Admit() (prepaid int64, err error) {
+// [Tenant.Refund] when the callback has ended. Before it blocks it calls detach, unless
+// that is nil.
+func (t *Tenant) Admit(detach func()) (prepaid int64, err error) {
 	q := t.fuel
 	if q == nil {
 		return 0, nil
@@ -115,6 +116,9 @@ func (t *Tenant) Admit() (prepaid int64, err error) {
 		return 0, &QuotaError{Tenant: t.name, Limit: q.limit, RetryAfter: wait}
 	}
 	if wait > 0 {
+		if detach != nil {
+			detach()
+		}
 		q.queue.Add(1)
 		t.sched.sleep(wait)
 		q.queue.Add(-1)

@@ -9,7 +9,7 @@ import (
 // callback runs a callback that spends so much, in no time.
 func callback(t *testing.T, of *Tenant, fuel int64) error {
 	t.Helper()
-	prepaid, err := of.Admit()
+	prepaid, err := of.Admit(nil)
 	if err != nil {
 		return err
 	}
@@ -95,11 +95,11 @@ func TestQuotaQueueIsBounded(t *testing.T) {
 	a := tenant(t, s, TenantConfig{FuelPerSecond: 1000})
 	a.fuel.charge(0, 1500)
 	a.fuel.queue.Store(maxQuotaQueue)
-	if _, err := a.Admit(); !errors.Is(err, ErrQuota) {
+	if _, err := a.Admit(nil); !errors.Is(err, ErrQuota) {
 		t.Errorf("error %v", err)
 	}
 	a.fuel.queue.Store(maxQuotaQueue - 1)
-	if _, err := a.Admit(); err != nil {
+	if _, err := a.Admit(nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -186,7 +186,7 @@ func TestTurnDoesNotAllocate(t *testing.T) {
 	} {
 		turn := &Turn{}
 		if n := testing.AllocsPerRun(1000, func() {
-			prepaid, err := of.Admit()
+			prepaid, err := of.Admit(nil)
 			if err != nil {
 				t.Fatal(err)
 			}

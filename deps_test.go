@@ -36,7 +36,10 @@ var allowed = map[string][]string{
 	"host":     {"abi", "wire", "pubsub", "presence", "host"},
 	"sdk/go":   {"abi", "sdk/go"},
 	"bench":    {"bench"},
-	"cmd":      {"abi", "host", "plugins", "cmd", "examples/chat"},
+	"cmd":      {"abi", "host", "plugins", "cmd", "bench/load", "examples/chat"},
+
+	"bench/floor": {},
+	"bench/load":  {},
 
 	"plugins/image":   {},
 	"plugins/fair":    {},

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/aviary-host/aviary/bench/load"
 )
 
 // machine is what the figures were measured on.
@@ -21,7 +23,7 @@ type machine struct {
 
 func thisMachine() machine {
 	return machine{
-		Cores: runtime.NumCPU(), Kernel: kernel(),
+		Cores: runtime.NumCPU(), Kernel: load.Kernel(),
 		Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH,
 	}
 }
@@ -38,20 +40,20 @@ type report struct {
 type row struct {
 	Name string `json:"name"`
 	scenario
-	Handler      string   `json:"handler"`
-	Throughput   float64  `json:"messages_per_s"`
-	P50Micros    float64  `json:"p50_us"`
-	P99Micros    float64  `json:"p99_us"`
-	ServerMicros float64  `json:"server_cpu_us_per_message"` // 0 without a pid
-	Ratio        float64  `json:"server_cpu_to_native"`      // 0 without native
-	FloorRatio   float64  `json:"server_cpu_to_floor"`       // 0 without the floor
-	ClientMicros float64  `json:"client_cpu_us_per_message"`
-	ServerRSS    float64  `json:"server_rss_bytes"`
-	Samples      []sample `json:"rounds"`
+	Handler      string        `json:"handler"`
+	Throughput   float64       `json:"messages_per_s"`
+	P50Micros    float64       `json:"p50_us"`
+	P99Micros    float64       `json:"p99_us"`
+	ServerMicros float64       `json:"server_cpu_us_per_message"` // 0 without a pid
+	Ratio        float64       `json:"server_cpu_to_native"`      // 0 without native
+	FloorRatio   float64       `json:"server_cpu_to_floor"`       // 0 without the floor
+	ClientMicros float64       `json:"client_cpu_us_per_message"`
+	ServerRSS    float64       `json:"server_rss_bytes"`
+	Samples      []load.Result `json:"rounds"`
 }
 
 func newReport(p *plan, results []result) report {
-	rep := report{Machine: thisMachine(), Rounds: p.rounds, Window: p.timing.window}
+	rep := report{Machine: thisMachine(), Rounds: p.rounds, Window: p.window}
 	for _, r := range results {
 		for _, h := range p.handlers {
 			rep.Rows = append(rep.Rows, newRow(r, h))
@@ -64,34 +66,34 @@ func newRow(r result, handler string) row {
 	all := r.samples[handler]
 	return row{
 		Name: r.scenario.String(), scenario: r.scenario, Handler: handler, Samples: all,
-		Throughput:   medianOf(all, sample.throughput),
-		P50Micros:    medianOf(all, func(s sample) float64 { return micros(s.P50) }),
-		P99Micros:    medianOf(all, func(s sample) float64 { return micros(s.P99) }),
-		ServerMicros: medianOf(all, sample.serverMicros),
+		Throughput:   medianOf(all, (*load.Result).Throughput),
+		P50Micros:    medianOf(all, func(r *load.Result) float64 { return micros(r.Latency.P50) }),
+		P99Micros:    medianOf(all, func(r *load.Result) float64 { return micros(r.Latency.P99) }),
+		ServerMicros: medianOf(all, (*load.Result).ServerMicros),
 		Ratio:        median(ratios(all, r.samples[baseline])),
 		FloorRatio:   median(ratios(all, r.samples[floor])),
-		ClientMicros: medianOf(all, sample.clientMicros),
-		ServerRSS:    medianOf(all, func(s sample) float64 { return float64(s.ServerRSS) }),
+		ClientMicros: medianOf(all, (*load.Result).ClientMicros),
+		ServerRSS:    medianOf(all, func(r *load.Result) float64 { return float64(r.ServerRSS) }),
 	}
 }
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
 // ratios compares the server CPU of runs of the same round.
-func ratios(of, to []sample) []float64 {
+func ratios(of, to []load.Result) []float64 {
 	var out []float64
 	for i := range min(len(of), len(to)) {
 		if to[i].ServerCPU > 0 {
-			out = append(out, of[i].serverMicros()/to[i].serverMicros())
+			out = append(out, of[i].ServerMicros()/to[i].ServerMicros())
 		}
 	}
 	return out
 }
 
-func medianOf(all []sample, f func(sample) float64) float64 {
+func medianOf(all []load.Result, f func(*load.Result) float64) float64 {
 	values := make([]float64, len(all))
 	for i := range all {
-		values[i] = f(all[i])
+		values[i] = f(&all[i])
 	}
 	return median(values)
 }
@@ -142,16 +144,4 @@ func (r *report) save(path string) error {
 		return err
 	}
 	return os.WriteFile(path, append(text, '\n'), 0o644)
-}
-
-// progressOn returns what shows progress on f: one line, rewritten, if f is a
-// terminal, and nothing otherwise.
-func progressOn(f *os.File) func(text string) {
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return func(string) {}
-	}
-	return func(text string) {
-		_, _ = fmt.Fprintf(f, "\r%-72s\r", text) // only a courtesy
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"regexp"
 	"time"
+
+	"github.com/aviary-host/aviary/bench/load"
 )
 
 // The handlers that others are compared with, the second being a server of its
@@ -24,14 +26,14 @@ type plan struct {
 	handlers   []string
 	scenarios  []scenario
 	rounds     int
-	timing     timing
+	window     time.Duration
 	progress   func(text string)
 }
 
 // result is the samples of one scenario, by handler, in the order of rounds.
 type result struct {
 	scenario scenario
-	samples  map[string][]sample
+	samples  map[string][]load.Result
 }
 
 // run runs the plan: handlers alternate within a round.
@@ -39,10 +41,10 @@ func (p *plan) run(ctx context.Context) ([]result, error) {
 	results := make([]result, len(p.scenarios))
 	most := 0
 	for i, s := range p.scenarios {
-		results[i] = result{s, map[string][]sample{}}
-		most = max(most, s.Conns)
+		results[i] = result{s, map[string][]load.Result{}}
+		most = max(most, s.Connections)
 	}
-	if err := raiseFileLimit(most); err != nil {
+	if err := load.RaiseFileLimit(most); err != nil {
 		return nil, err
 	}
 	for round := range p.rounds {
@@ -61,9 +63,9 @@ func (p *plan) run(ctx context.Context) ([]result, error) {
 }
 
 // one runs a scenario on a fresh server.
-func (p *plan) one(ctx context.Context, handler string, s scenario) (m sample, err error) {
+func (p *plan) one(ctx context.Context, handler string, s scenario) (m load.Result, err error) {
 	if p.external != nil {
-		return measure(ctx, *p.external, s, p.timing)
+		return load.Run(ctx, s.load(*p.external, p.window))
 	}
 	path := p.serverPath
 	if handler == floor {
@@ -74,7 +76,7 @@ func (p *plan) one(ctx context.Context, handler string, s scenario) (m sample, e
 		return m, err
 	}
 	defer func() { err = errors.Join(err, srv.stop()) }()
-	return measure(ctx, srv.target, s, p.timing)
+	return load.Run(ctx, s.load(srv.target, p.window))
 }
 
 // choose returns the scenarios whose name matches a regular expression.
@@ -93,12 +95,4 @@ func choose(all []scenario, expr string) ([]scenario, error) {
 		return nil, fmt.Errorf("no scenario matches %q; there are %v", expr, all)
 	}
 	return chosen, nil
-}
-
-// timingFor returns the phases of a run with a window.
-func timingFor(window time.Duration) timing {
-	return timing{
-		warmup: min(window, 500*time.Millisecond), window: window,
-		drain: 10 * time.Second, settle: 50 * time.Millisecond,
-	}
 }

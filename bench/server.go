@@ -55,7 +55,7 @@ func startServer(ctx context.Context, path, handler string) (*server, error) {
 		err = errors.New("server ended before it listened")
 	}
 	if err == nil {
-		s.endpoint, err = parseEndpoint("ws://" + addr + "/socket")
+		s.url = "ws://" + addr + "/socket"
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.stop())

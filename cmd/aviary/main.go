@@ -19,6 +19,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/aviary-host/aviary/abi"
+	"github.com/aviary-host/aviary/bench/load"
 	"github.com/aviary-host/aviary/cmd/aviary/app"
 	"github.com/aviary-host/aviary/examples/chat"
 )
@@ -34,6 +35,7 @@ const (
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve the plugins of a configuration file."`
 	Demo    demoCmd    `cmd:"" help:"Serve a chat page whose logic is a WebAssembly module. Needs nothing else."`
+	Bench   benchCmd   `cmd:"" help:"Put load on a server of Phoenix channels and measure it."`
 	Version versionCmd `cmd:"" help:"Print versions."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print versions."`
@@ -125,6 +127,8 @@ func exitCode(err error) int {
 		return exitConfig
 	case errors.Is(err, app.ErrPlugin):
 		return exitPlugin
+	case errors.Is(err, load.ErrConfig):
+		return exitUsage
 	default:
 		return exitFailure
 	}

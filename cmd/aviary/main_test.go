@@ -24,6 +24,7 @@ func TestExitCodes(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = ln.Close() }) // the test is over
 	taken := ln.Addr().String()
+	free := closedAddr(t)
 	file := func(name, text string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -52,6 +53,15 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"demo", "--addr", "4100"}, exitUsage, "", "--addr 4100: it has to be host:port"},
 		{[]string{"demo", "--addr", taken}, exitFailure, "", taken + " is in use; try: aviary demo --addr 127.0.0.1:0"},
 		{[]string{"demo", "--addr", "256.0.0.1:1"}, exitFailure, "", "http.addr"},
+		{[]string{"bench"}, exitUsage, "", "<workload>"},
+		{[]string{"bench", "ping"}, exitUsage, "", "ping"},
+		{[]string{"bench", "echo", "--url", "http://x"}, exitUsage, "", `url "http://x" is not like ws://127.0.0.1:4000/socket`},
+		{[]string{"bench", "echo", "--rate", "5"}, exitUsage, "", "--rate 5 goes with fanout"},
+		{[]string{"bench", "echo", "--warmup=-1s"}, exitUsage, "", "--warmup -1s is negative"},
+		{[]string{"bench", "echo", "-c", "0"}, exitUsage, "", "connections 0 is not between 1 and 1000000"},
+		{[]string{"bench", "echo", "--pid=-7"}, exitUsage, "", "pid -7"},
+		{[]string{"bench", "join", "--join-payload", "[]"}, exitUsage, "", "join payload [] is no JSON object"},
+		{[]string{"bench", "echo", "--url", "ws://" + free + "/socket"}, exitFailure, "", "connection 0, room:0000, connecting: connect: connection refused"},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -61,6 +71,17 @@ func TestExitCodes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// closedAddr is an address on which nobody listens.
+func closedAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }() // it was only to find a port
+	return ln.Addr().String()
 }
 
 // TestChatMay: the demo has its manifest with it, and keeps to what it needs.

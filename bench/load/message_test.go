@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"errors"
@@ -108,7 +108,7 @@ func TestHandshake(t *testing.T) {
 }
 
 func TestParseEndpoint(t *testing.T) {
-	e, err := parseEndpoint("ws://127.0.0.1:4000/socket/?token=a%20b")
+	e, err := parseEndpoint("ws://127.0.0.1:4000/socket/?token=a%20b", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestParseEndpoint(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	for _, bad := range []string{"127.0.0.1:4000", "wss://127.0.0.1/socket", "ws:///socket", "ws://127.0.0.1:http5/"} {
-		if _, err := parseEndpoint(bad); err == nil {
+		if _, err := parseEndpoint(bad, nil); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"encoding/json"
@@ -13,12 +13,18 @@ var errWrong = errors.New("wrong answer")
 // payloadSize is the size of the JSON payload of every push.
 const payloadSize = 64
 
-// joinRef is the join_ref of every channel.
+// joinRef is the join_ref of the first channel of a connection.
 const joinRef = "1"
 
-func joinText(topic string) string {
-	return fmt.Sprintf(`[%q,%q,%q,"phx_join",{}]`, joinRef, joinRef, topic)
+func joinText(ref, topic, payload string) string {
+	return fmt.Sprintf(`[%q,%q,%q,"phx_join",%s]`, ref, ref, topic, payload)
 }
+
+// The heartbeat of a socket, with a ref that no push has.
+const (
+	heartbeatRef  = "heartbeat"
+	heartbeatText = `[null,"` + heartbeatRef + `","phoenix","heartbeat",{}]`
+)
 
 // echoBody is the payload of an echo.
 func echoBody() string {

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"bytes"
@@ -23,13 +23,13 @@ type endpoint struct {
 
 // parseEndpoint takes the URL that one would give to phoenix.js, such as
 // ws://127.0.0.1:4000/socket.
-func parseEndpoint(text string) (endpoint, error) {
+func parseEndpoint(text string, params map[string]string) (endpoint, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return endpoint{}, err
+		return endpoint{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if u.Scheme != "ws" || u.Host == "" {
-		return endpoint{}, fmt.Errorf("url %q is not like ws://127.0.0.1:4000/socket", text)
+		return endpoint{}, fmt.Errorf("%w: url %q is not like ws://127.0.0.1:4000/socket; TLS is not spoken", ErrConfig, text)
 	}
 	port := u.Port()
 	if port == "" {
@@ -37,13 +37,19 @@ func parseEndpoint(text string) (endpoint, error) {
 	}
 	addr, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
-		return endpoint{}, err
+		return endpoint{}, fmt.Errorf("%w: url %q: %w", ErrConfig, text, err)
 	}
 	query := u.Query()
+	for name, value := range params {
+		query.Set(name, value)
+	}
 	query.Set("vsn", "2.0.0")
-	path := strings.TrimSuffix(u.EscapedPath(), "/") + "/websocket?" + query.Encode()
+	path := strings.TrimSuffix(strings.TrimSuffix(u.EscapedPath(), "/"), "/websocket") + "/websocket?" + query.Encode()
 	return endpoint{addr: addr, host: u.Host, path: path}, nil
 }
+
+// onLoopback tells whether all of 127.0.0.0/8 can be a client's address.
+func (e endpoint) onLoopback() bool { return e.addr.IP.To4() != nil && e.addr.IP.IsLoopback() }
 
 // handshake returns the request that opens a WebSocket (RFC 6455 section 4.1)
 // and the value of Sec-WebSocket-Accept that answers it.

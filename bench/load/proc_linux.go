@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"bytes"
@@ -49,9 +49,9 @@ func readUsage(pid int) (u usage, err error) {
 	return u, err
 }
 
-// raiseFileLimit makes room for n connections of this process, and of the
-// servers that it starts.
-func raiseFileLimit(n int) error {
+// RaiseFileLimit makes room for n connections of this process, and of the servers
+// that it starts, as far as the hard limit goes. It is an error if that is too low.
+func RaiseFileLimit(n int) error {
 	const spare = 64
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
@@ -70,7 +70,8 @@ func raiseFileLimit(n int) error {
 	return nil
 }
 
-func kernel() string {
+// Kernel names the operating system.
+func Kernel() string {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return "Linux"

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"math/bits"
@@ -59,3 +59,7 @@ func (h *histogram) quantile(q float64) time.Duration {
 }
 
 func (h *histogram) reset() { *h = histogram{} }
+
+func (h *histogram) percentiles() Percentiles {
+	return Percentiles{P50: h.quantile(0.5), P90: h.quantile(0.9), P99: h.quantile(0.99), Max: h.quantile(1)}
+}

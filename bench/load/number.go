@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"bytes"
@@ -70,4 +70,18 @@ func (p *pattern) is(text []byte, d number) bool {
 		string(text[b:b+digits]) == string(d[:]) &&
 		string(text[:b]) == string(p.before) &&
 		string(text[b+digits:]) == string(p.after)
+}
+
+// parseNumber reads a number of fixed width.
+func parseNumber(b []byte) (n int, ok bool) {
+	if len(b) != digits {
+		return 0, false
+	}
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n, true
 }

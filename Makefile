@@ -28,7 +28,7 @@ PORT     ?=
 CTL      ?=
 HANDLER  ?= go
 
-.PHONY: help build run guests faults test race soak hostile fuzz check bench bench-server bench-sandbox conformance-server clean
+.PHONY: help build run guests faults test race soak hostile fuzz check bench performance bench-server bench-sandbox conformance-server clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -99,6 +99,9 @@ bin/bench-floor:
 
 bench: bin/bench-server bin/bench-floor ## join, echo and fan-out: guests, native handler, and the least a server can do
 	go run ./bench
+
+performance: bin/bench-server bin/bench-floor ## docs/performance.md, from a run of all scenarios; the machine must be free
+	go run ./bench -report docs/performance.md
 
 bench-server: bin/bench-server ## serve examples/bench on PORT with HANDLER=go|c|rust|native
 	PORT=$(or $(PORT),4900) HANDLER=$(HANDLER) exec bin/bench-server

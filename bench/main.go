@@ -39,6 +39,7 @@ type options struct {
 	window        time.Duration
 	quick         bool
 	json          string
+	report, from  string
 }
 
 func parseOptions(args []string) (o options, err error) {
@@ -53,6 +54,8 @@ func parseOptions(args []string) (o options, err error) {
 	f.DurationVar(&o.window, "duration", 3*time.Second, "measured time of each run")
 	f.BoolVar(&o.quick, "quick", false, "one round of 0.3 s with a tenth of the connections: does it work at all?")
 	f.StringVar(&o.json, "json", "", "also write the report to `file`")
+	f.StringVar(&o.report, "report", "", "also write the report as Markdown to `file`")
+	f.StringVar(&o.from, "from", "", "run nothing, and take what -json wrote to `file`")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -92,21 +95,43 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p, err := o.plan()
+	rep, err := o.measure(ctx)
 	if err != nil {
 		return err
+	}
+	if err := rep.print(out); err != nil {
+		return err
+	}
+	if o.report != "" {
+		err = writeFile(o.report, rep.markdown)
+	}
+	if o.json != "" {
+		err = errors.Join(err, writeFile(o.json, rep.json))
+	}
+	return err
+}
+
+// measure runs the plan, or reads what an earlier run measured.
+func (o *options) measure(ctx context.Context) (report, error) {
+	if o.from != "" {
+		return readReport(o.from)
+	}
+	p, err := o.plan()
+	if err != nil {
+		return report{}, err
 	}
 	results, err := p.run(ctx)
 	p.progress("")
 	if err != nil {
+		return report{}, err
+	}
+	return newReport(p, results), nil
+}
+
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
 		return err
 	}
-	rep := newReport(p, results)
-	if err := rep.print(out); err != nil {
-		return err
-	}
-	if o.json == "" {
-		return nil
-	}
-	return rep.save(o.json)
+	return errors.Join(write(f), f.Close())
 }

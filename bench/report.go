@@ -18,12 +18,13 @@ import (
 type machine struct {
 	Cores  int    `json:"cores"`
 	Kernel string `json:"kernel"`
-	Go     string `json:"go"` // of the load generator
+	CPU    string `json:"cpu"` // model, "" if not known
+	Go     string `json:"go"`  // of the load generator
 }
 
 func thisMachine() machine {
 	return machine{
-		Cores: runtime.NumCPU(), Kernel: load.Kernel(),
+		Cores: runtime.NumCPU(), Kernel: load.Kernel(), CPU: load.Processor(),
 		Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH,
 	}
 }
@@ -49,6 +50,9 @@ type row struct {
 	FloorRatio   float64       `json:"server_cpu_to_floor"`       // 0 without the floor
 	ClientMicros float64       `json:"client_cpu_us_per_message"`
 	ServerRSS    float64       `json:"server_rss_bytes"`
+	LastMicros   float64       `json:"last_delivery_p50_us"`                   // fan-out
+	Growth       float64       `json:"server_rss_growth_bytes_per_connection"` // join
+	Busy         float64       `json:"client_busy"`                            // share of the one core that the generator uses
 	Samples      []load.Result `json:"rounds"`
 }
 
@@ -73,6 +77,9 @@ func newRow(r result, handler string) row {
 		Ratio:        median(ratios(all, r.samples[baseline])),
 		FloorRatio:   median(ratios(all, r.samples[floor])),
 		ClientMicros: medianOf(all, (*load.Result).ClientMicros),
+		LastMicros:   medianOf(all, func(r *load.Result) float64 { return micros(r.Last.P50) }),
+		Growth:       medianOf(all, func(r *load.Result) float64 { return float64(r.ServerGrowth) }) / float64(r.scenario.Connections),
+		Busy:         medianOf(all, (*load.Result).Busy),
 		ServerRSS:    medianOf(all, func(r *load.Result) float64 { return float64(r.ServerRSS) }),
 	}
 }
@@ -137,11 +144,35 @@ func known(format string, v float64) string {
 	return fmt.Sprintf(format, v)
 }
 
-// save writes the report as JSON.
-func (r *report) save(path string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
+// json writes the report so that readReport can read it.
+func (r *report) json(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// readReport reads what json wrote. The figures are taken anew from the samples,
+// so that an older run has those that came later.
+func readReport(path string) (r report, err error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return r, err
 	}
-	return os.WriteFile(path, append(text, '\n'), 0o644)
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(r.Rows) == 0 {
+		return r, fmt.Errorf("%s holds no report", path)
+	}
+	all := map[scenario]map[string][]load.Result{}
+	for _, row := range r.Rows {
+		if all[row.scenario] == nil {
+			all[row.scenario] = map[string][]load.Result{}
+		}
+		all[row.scenario][row.Handler] = row.Samples
+	}
+	for i, row := range r.Rows {
+		r.Rows[i] = newRow(result{row.scenario, all[row.scenario]}, row.Handler)
+	}
+	return r, nil
 }

@@ -57,7 +57,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("%q", fields)
 	}
 	path := filepath.Join(t.TempDir(), "report.json")
-	if err := rep.save(path); err != nil {
+	if err := writeFile(path, rep.json); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)

@@ -79,3 +79,39 @@ func TestPortIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAnswersAllocateNothing(t *testing.T) {
+	wire := []byte(masked(`["1","00000007","room:1","echo",{"body":"xxxxxxxx"}]`))
+	frame, out := make([]byte, 0, len(wire)), make([]byte, 0, 1<<10)
+	if n := testing.AllocsPerRun(100, func() {
+		frame = append(frame[:0], wire...)
+		_, text, _, err := nextFrame(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := split(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = appendBroadcast(appendReply(out[:0], m, "ok", m.payload), m)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func FuzzClientBytes(f *testing.F) {
+	f.Add([]byte(masked(`["1","00000007","room:1","echo",{}]`)))
+	f.Add([]byte("GET / HTTP/1.1\r\nSec-WebSocket-Key: x\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, n, err := upgrade(b); n > len(b) || n > 0 && err != nil {
+			t.Fatalf("upgrade took %d of %d, %v", n, len(b), err)
+		}
+		_, text, n, err := nextFrame(b)
+		if n > len(b) || n > 0 && err != nil {
+			t.Fatalf("frame took %d of %d, %v", n, len(b), err)
+		}
+		if m, err := split(text); err == nil && len(appendReply(nil, m, "ok", nil)) == 0 {
+			t.Fatal("no reply")
+		}
+	})
+}

@@ -483,3 +483,55 @@ func TestHeartbeats(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMessagesAllocateNothing: a generator that collects garbage would measure
+// itself.
+func TestMessagesAllocateNothing(t *testing.T) {
+	c := &conn{topic: "room:0000", stage: stageJoined}
+	l := &loop{conns: []*conn{c}, work: &echo{inFlight: 4}}
+	if err := l.work.begin(l); err != nil {
+		t.Fatal(err)
+	}
+	reply := []byte(fmt.Sprintf(`["1","%s","room:0000","phx_reply",{"status":"ok","response":%s}]`, formatNumber(0), echoBody()))
+	n := testing.AllocsPerRun(100, func() {
+		ref := formatNumber(c.expect)
+		copy(reply[len(`["1","`):], ref[:])
+		if err := l.frame(c, frame{op: opText, payload: reply}); err != nil {
+			t.Fatal(err)
+		}
+		c.out, c.dirty, l.dirty = c.out[:0], false, l.dirty[:0]
+	})
+	if n != 0 || l.received < 100 {
+		t.Errorf("%v allocations, %d messages", n, l.received)
+	}
+}
+
+// FuzzNextUser: whatever a server sends is searched to its end.
+func FuzzNextUser(f *testing.F) {
+	f.Add([]byte(`{"u00000001":{"metas":[]},"u00000002":{}}`))
+	f.Add([]byte(`":{":{"u0000000":{`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for left := len(text); ; {
+			n, rest, found := nextUser(text)
+			if !found {
+				return
+			}
+			if len(rest) >= left || n < 0 {
+				t.Fatalf("%d with %d of %d bytes left", n, len(rest), left)
+			}
+			text, left = rest, len(rest)
+		}
+	})
+}
+
+func FuzzNextFrame(f *testing.F) {
+	for _, tt := range serverFrames() {
+		f.Add([]byte(tt.wire))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fr, n, err := nextFrame(b)
+		if n < 0 || n > len(b) || n > 0 && (err != nil || len(fr.payload) > n) {
+			t.Fatalf("took %d of %d, %v", n, len(b), err)
+		}
+	})
+}

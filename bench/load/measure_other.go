@@ -16,5 +16,8 @@ func Run(context.Context, Config) (Result, error) { return Result{}, errLinuxOnl
 // RaiseFileLimit makes room for so many open files. It needs Linux.
 func RaiseFileLimit(int) error { return errLinuxOnly }
 
+// Processor names the model of the CPU, "" if it is not known.
+func Processor() string { return "" }
+
 // Kernel names the operating system.
 func Kernel() string { return runtime.GOOS }

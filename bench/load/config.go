@@ -43,6 +43,10 @@ const (
 	maxRate        = 100_000
 )
 
+// maxFromOne is how many connections an address has ports for, by the kernel's
+// default net.ipv4.ip_local_port_range.
+const maxFromOne = 28_000
+
 // Config is one workload against one server. The zero value of all but URL,
 // Kind, Connections and Window is a default.
 type Config struct {
@@ -81,7 +85,7 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.Channels, 1)
 	set(&c.InFlight, 1)
 	set(&c.AtOnce, 256)
-	set(&c.perSource, 25_000)
+	set(&c.perSource, maxFromOne/3) // fewer than there are ports, which the kernel would search for long
 	set(&c.Drop, DropReset)
 	set(&c.Drain, 10*time.Second)
 	set(&c.Settle, 50*time.Millisecond)

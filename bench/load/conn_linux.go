@@ -32,12 +32,15 @@ type conn struct {
 	stage  stage
 	accept string // what has to answer our handshake
 	joined int    // channels
-	began  time.Duration
-	rest   []byte // begun frame, from an earlier read
-	out    []byte // frames to write
-	dirty  bool   // in loop.dirty
-	armed  bool   // epoll watches for room to write
-	beats  int    // heartbeats that are not answered
+
+	answered []bool // of each channel, while joining
+
+	began time.Duration
+	rest  []byte // begun frame, from an earlier read
+	out   []byte // frames to write
+	dirty bool   // in loop.dirty
+	armed bool   // epoll watches for room to write
+	beats int    // heartbeats that are not answered
 
 	// Of the workload.
 	push   *push
@@ -100,7 +103,7 @@ func (c *conn) drop(d Drop) error {
 		err = c.write()
 	}
 	err = errors.Join(err, unix.Close(c.fd))
-	c.fd, c.stage, c.joined, c.beats = -1, stageConnecting, 0, 0
+	c.fd, c.stage, c.joined, c.beats, c.answered = -1, stageConnecting, 0, 0, nil
 	c.rest, c.out, c.armed = c.rest[:0], c.out[:0], false
 	return err
 }

@@ -93,7 +93,11 @@ func (l *loop) finish(ctx context.Context) error {
 	if err := l.until(ctx, l.cfg.Drain, "", func() bool { return l.work.outstanding() == 0 }); err != nil {
 		return err
 	}
-	if n := l.work.outstanding(); n != 0 {
+	n := l.work.outstanding()
+	if n != 0 && l.cfg.Rate > 0 {
+		return fmt.Errorf("%w: %d had not come %s after the last push: the rate %v is too much for the server", errMissing, n, l.cfg.Drain, l.cfg.Rate)
+	}
+	if n != 0 {
 		return fmt.Errorf("%w: %d had not come %s after the last push", errMissing, n, l.cfg.Drain)
 	}
 	return l.until(ctx, l.cfg.Settle, "", nil)

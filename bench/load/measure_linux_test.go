@@ -443,6 +443,36 @@ func TestServersWords(t *testing.T) {
 	}
 }
 
+// TestJoinsInAnyOrder: servers need not answer joins in their order, but each once.
+func TestJoinsInAnyOrder(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		refs []int
+		want error
+		is   stage
+	}{
+		{"in order", []int{1, 2, 3}, nil, stageJoined},
+		{"another order", []int{3, 1, 2}, nil, stageJoined},
+		{"not all", []int{3, 1}, nil, stageJoining},
+		{"one twice", []int{2, 2}, errWrong, stageJoining},
+		{"another's", []int{4}, errWrong, stageJoining},
+		{"none", []int{0}, errWrong, stageJoining},
+	} {
+		cfg, err := Config{Kind: Join, Connections: 1, Channels: 3, Window: 1}.withDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, c := &loop{cfg: &cfg, work: &silence{}}, &conn{stage: stageJoining}
+		for _, ref := range tt.refs {
+			text := fmt.Sprintf(`["%d","%d","room:0000-%d","phx_reply",{"status":"ok","response":{}}]`, ref, ref, ref-1)
+			err = errors.Join(err, l.joining(c, []byte(text)))
+		}
+		if !errors.Is(err, tt.want) || c.stage != tt.is {
+			t.Errorf("%s: %s, %v", tt.name, c.stage, err)
+		}
+	}
+}
+
 func TestUnansweredJoin(t *testing.T) {
 	l := &loop{cfg: &Config{}, conns: []*conn{{stage: stageJoined}, {topic: "room:1", stage: stageJoining}}, joined: 1}
 	if err := l.stuck(); !errors.Is(err, errMissing) || !strings.Contains(err.Error(), "1 of 2 joined, connection 1 is still joining, room:1") {

@@ -14,10 +14,6 @@ import (
 // openTimeout is how long a run waits while no connection makes progress.
 const openTimeout = 10 * time.Second
 
-// maxFromOne is how many connections an address has ports for, by the kernel's
-// default net.ipv4.ip_local_port_range.
-const maxFromOne = 28_000
-
 var errSources = errors.New("too many connections from one address")
 
 // open connects and joins all connections, AtOnce at a time.
@@ -111,21 +107,48 @@ func (l *loop) upgraded(c *conn, b []byte) ([]byte, error) {
 	return b[n:], nil
 }
 
-// joining takes the reply to a join, which come in the order of the joins.
-// Servers may push something in between: that is for the workload.
+// joining takes the reply to a join. A server may answer several in any order, and
+// push something in between: that is for the workload.
 func (l *loop) joining(c *conn, text []byte) error {
 	var m []json.RawMessage
 	if json.Unmarshal(text, &m) == nil && len(m) == 5 && string(m[3]) != `"phx_reply"` {
 		return l.work.message(l, c, text)
 	}
-	if err := checkReply(text, l.cfg.topic(c.index, c.joined), strconv.Itoa(c.joined+1), ""); err != nil {
+	channel, err := l.channelOf(c, m)
+	if err != nil {
+		return wrong(text, err.Error())
+	}
+	if err := checkReply(text, l.cfg.topic(c.index, channel), strconv.Itoa(channel+1), ""); err != nil {
 		return fmt.Errorf("join: %w", err)
 	}
 	l.steps++
+	c.answered[channel] = true
 	if c.joined++; c.joined == l.cfg.Channels {
-		c.stage = stageJoined
+		c.stage, c.answered = stageJoined, nil
 		l.joined++
 		l.joins.add(l.now - c.began)
 	}
 	return nil
+}
+
+// channelOf returns the number of the channel whose join a reply answers.
+func (l *loop) channelOf(c *conn, reply []json.RawMessage) (int, error) {
+	if len(reply) != 5 {
+		return 0, errors.New("is no message of five elements")
+	}
+	var ref string
+	if err := json.Unmarshal(reply[1], &ref); err != nil {
+		return 0, errors.New("has no ref, while joins are not answered")
+	}
+	n, err := strconv.Atoi(ref)
+	if err != nil || n < 1 || n > l.cfg.Channels {
+		return 0, errors.New("answers no join of ours")
+	}
+	if c.answered == nil {
+		c.answered = make([]bool, l.cfg.Channels)
+	}
+	if c.answered[n-1] {
+		return 0, errors.New("answers a join a second time")
+	}
+	return n - 1, nil
 }

@@ -149,13 +149,29 @@ type fake struct {
 	event func(f *fake, c *fakeConn, m []json.RawMessage)
 	wg    sync.WaitGroup
 
+	mu    sync.Mutex
+	conns []*fakeConn
+	manners
+}
+
+// manners are what else a test may want of a fake.
+type manners struct {
 	// welcome gives what a connection gets after its join, if it is there.
 	welcome func(topic json.RawMessage, n int) string
 	// refuse is what the fake does not grant: upgrade, silent end or join.
 	refuse, answer string
+}
 
-	mu    sync.Mutex
-	conns []*fakeConn
+func (f *fake) behave(m manners) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.manners = m
+}
+
+func (f *fake) behaviour() manners {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.manners
 }
 
 type fakeConn struct {
@@ -204,8 +220,8 @@ func (f *fake) serve(c *fakeConn) {
 	if err != nil {
 		return
 	}
-	if f.refuse != "" && f.refuse != "join" {
-		c.write([]byte(f.answer))
+	if m := f.behaviour(); m.refuse != "" && m.refuse != "join" {
+		c.write([]byte(m.answer))
 		return
 	}
 	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
@@ -228,9 +244,10 @@ func (f *fake) serve(c *fakeConn) {
 }
 
 func (f *fake) join(c *fakeConn, m []json.RawMessage) {
-	c.send(fmt.Sprintf(`[%s,%s,%s,"phx_reply",{"status":%q,"response":{}}]`, m[0], m[1], m[2], cmp.Or(f.answer, "ok")))
-	if f.welcome != nil {
-		c.send(f.welcome(m[2], slices.Index(f.all(), c)))
+	b := f.behaviour()
+	c.send(fmt.Sprintf(`[%s,%s,%s,"phx_reply",{"status":%q,"response":{}}]`, m[0], m[1], m[2], cmp.Or(b.answer, "ok")))
+	if b.welcome != nil {
+		c.send(b.welcome(m[2], slices.Index(f.all(), c)))
 	}
 }
 
@@ -404,7 +421,7 @@ func TestPresence(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFake(t, nil)
-			f.welcome = tt.push
+			f.behave(manners{welcome: tt.push})
 			cfg := short(Presence, 2, 1)
 			cfg.URL = f.url
 			if tt.want == nil {
@@ -432,8 +449,7 @@ func TestServersWords(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFake(t, nil)
-			f.refuse = tt.name
-			f.answer = tt.answer
+			f.behave(manners{refuse: tt.name, answer: tt.answer})
 			cfg := short(Join, 1, 1)
 			cfg.URL = f.url
 			if _, err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -23,12 +23,13 @@ GUESTS := \
 
 FUZZTIME ?= 60s
 SOAK     ?= 10000000
+CHANNELS ?= 1000000
 ADDR     ?= 127.0.0.1:4000
 PORT     ?=
 CTL      ?=
 HANDLER  ?= go
 
-.PHONY: help build run guests faults test race soak hostile fuzz check bench performance bench-server bench-sandbox conformance-server clean
+.PHONY: help build run guests faults test race soak memory hostile fuzz check bench performance bench-server bench-sandbox conformance-server clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -64,6 +65,9 @@ race: build ## every Go test under the race detector (needs a C compiler)
 
 soak: guests ## SOAK callbacks of a guest in Go, whose memory and ours must stay flat
 	AVIARY_SOAK=$(SOAK) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./plugins
+
+memory: ## bytes of CHANNELS joined channels that do nothing, as a table of crowds; needs some gigabytes
+	AVIARY_CHANNELS=$(CHANNELS) go test -count=1 -timeout 0 -run '^TestMemory$$' -v ./host | grep -Ev '^=== |^ *--- PASS'
 
 hostile: ## what others notice of attacks, as a table: attack, error, quiet p99, p99, max (ms), RSS (KiB); the machine must be free
 	AVIARY_HOSTILE=measure go test -count=1 -timeout 60m -run '^(TestHostile|TestCollector|TestBombs)' -v -p 1 \

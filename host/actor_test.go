@@ -63,7 +63,7 @@ func TestCheckingDoesNotAllocate(t *testing.T) {
 		{Kind: abi.EffectLog},
 		{Kind: abi.EffectPush},
 	}
-	c := &Channel{caps: caps, own: caps.on("room:1"), topic: "room:1", socket: &Socket{id: "own"}}
+	c := &Channel{route: &route{caps: caps}, own: caps.on("room:1"), topic: "room:1", socket: &Socket{id: "own"}}
 	if n := testing.AllocsPerRun(100, func() {
 		if err := c.actor().check(list); err != nil {
 			t.Error(err)
@@ -78,7 +78,7 @@ func BenchmarkCheckEffects(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &Channel{caps: caps, own: caps.on("room:1"), topic: "room:1", socket: &Socket{id: "own"}}
+	c := &Channel{route: &route{caps: caps}, own: caps.on("room:1"), topic: "room:1", socket: &Socket{id: "own"}}
 	list := []abi.Effect{{Kind: abi.EffectBroadcast}, {Kind: abi.EffectPush}}
 	for b.Loop() {
 		if err := c.actor().check(list); err != nil {

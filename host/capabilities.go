@@ -192,7 +192,7 @@ type actor struct {
 
 // actor returns the channel as an actor.
 func (c *Channel) actor() actor {
-	return actor{caps: c.caps, socketID: c.socket.id, topic: c.topic, own: c.own}
+	return actor{caps: c.route.caps, socketID: c.socket.id, topic: c.topic, own: c.own}
 }
 
 // connecting returns the mount's handler as an actor for a socket to be.

@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"errors"
-	"log/slog"
 	"sync/atomic"
 
 	"github.com/aviary-host/aviary/abi"
@@ -22,15 +21,13 @@ var (
 type Channel struct {
 	// Constant.
 	socket    *Socket
-	handler   Handler
-	caps      *Capabilities // of the handler
-	own       capabilitySet // of them, those that count on topic
+	route     *route
+	own       capabilitySet // of the handler's, those that count on topic
 	topic     string
 	topicJSON []byte // as the client spelled it
 	joinRef   []byte // in replies and pushes to the client
 	matchRef  []byte // as the client gave it, which its messages must carry; nil when it gave none
 	owner     presence.Owner
-	log       *slog.Logger
 
 	mail mailbox
 
@@ -61,12 +58,11 @@ type Channel struct {
 
 func newChannel(s *Socket, rt *route, m *wire.Message) *Channel {
 	c := &Channel{
-		socket: s, handler: rt.handler, caps: rt.caps, own: rt.caps.on(string(m.Topic)),
+		socket: s, route: rt, own: rt.caps.on(string(m.Topic)),
 		topic:     string(m.Topic),
 		topicJSON: bytes.Clone(m.TopicJSON),
 		joinRef:   bytes.Clone(m.JoinRef),
 		owner:     presence.Owner(s.srv.owners.Add(1)),
-		log:       s.log.With("plugin", rt.plugin, "topic", string(m.Topic)),
 	}
 	c.matchRef = c.joinRef
 	if c.joinRef == nil {
@@ -183,7 +179,7 @@ func (c *Channel) release() {
 func (c *Channel) run() {
 	for {
 		if n := c.dropped.Swap(0); n > 0 {
-			c.log.Warn("messages for handle_info dropped: the callbacks are slower than what comes in", "code", "MAILBOX_FULL", "dropped", n)
+			c.log().Warn("messages for handle_info dropped: the callbacks are slower than what comes in", "code", "MAILBOX_FULL", "dropped", n)
 		}
 		m, ok := c.mail.next()
 		if !ok {

@@ -208,7 +208,7 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 		case abi.EffectPush:
 			c.sendEvent(string(e.Event), e.Payload, e.Binary)
 		case abi.EffectBroadcast, abi.EffectBroadcastFrom:
-			c.socket.tenant.broadcast(c, c.caps, c.topicOf(e), e)
+			c.socket.tenant.broadcast(c, c.route.caps, c.topicOf(e), e)
 		case abi.EffectSendInfo:
 			c.sendInfo(e)
 		case abi.EffectSendAfter:
@@ -389,7 +389,7 @@ func (c *Channel) track(e *abi.Effect) {
 
 func (c *Channel) logPresence(err error) {
 	if err != nil {
-		c.socket.tenant.fault(c.log.Error, "presence refused", "PRESENCE_REFUSED", "err", err)
+		c.socket.tenant.fault(c.log().Error, "presence refused", "PRESENCE_REFUSED", "err", err)
 	}
 }
 
@@ -397,20 +397,23 @@ func (c *Channel) logPresence(err error) {
 const maxLogText = 1 << 10
 
 // logEffect writes a line of a handler, if the tenant may have one more. Those that it
-// may not are told of in front of the next one.
-func (t *Tenant) logEffect(log *slog.Logger, e *abi.Effect) {
+// may not are told of in front of the next one. The logger is asked for only if there
+// is something to write.
+func (t *Tenant) logEffect(logger func() *slog.Logger, e *abi.Effect) {
 	ctx, level := t.srv.ctx, logLevel(abi.Level(e.Number))
-	if !log.Enabled(ctx, level) {
+	if !t.log.Enabled(ctx, level) {
 		return
 	}
+	hidden := 0
 	if may := t.srv.cfg.LogLine; may != nil {
-		hidden, ok := may(t.name)
-		if !ok {
+		var ok bool
+		if hidden, ok = may(t.name); !ok {
 			return
 		}
-		if hidden > 0 {
-			log.Warn("log lines of the tenant were dropped", "dropped", hidden, "key", "tenant.log_lines")
-		}
+	}
+	log := logger()
+	if hidden > 0 {
+		log.Warn("log lines of the tenant were dropped", "dropped", hidden, "key", "tenant.log_lines")
 	}
 	log.Log(ctx, level, logText(e.Payload), "src", "guest")
 }

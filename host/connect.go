@@ -109,7 +109,7 @@ func (t *Tenant) applyConnect(r *abi.Response, caps *Capabilities, log *slog.Log
 		case abi.EffectDisconnect:
 			t.disconnect(string(e.Key))
 		case abi.EffectLog:
-			t.logEffect(log, e)
+			t.logEffect(func() *slog.Logger { return log }, e)
 		}
 	}
 }

@@ -29,11 +29,11 @@ func (c *Channel) request(b *scratch, cb abi.Callback) *abi.Request {
 
 // call runs the prepared callback. The response is valid as long as b is.
 func (c *Channel) call(b *scratch) (*abi.Response, error) {
-	return c.socket.srv.call(c.handler, b, c.detach)
+	return c.socket.srv.call(c.route.handler, b, c.detach)
 }
 
 func (c *Channel) runIn(event, ref, payload []byte, binary bool) {
-	if !c.handler.Implements(abi.CallbackHandleIn) {
+	if !c.route.handler.Implements(abi.CallbackHandleIn) {
 		c.crash(abi.CallbackHandleIn, errNoHandleIn, event)
 		return
 	}
@@ -51,7 +51,7 @@ func (c *Channel) runInfo(m *mail) {
 		}
 		m.event, m.payload, m.binary, m.source = t.event, t.payload, t.binary, t.key
 	}
-	if !c.handler.Implements(abi.CallbackHandleInfo) {
+	if !c.route.handler.Implements(abi.CallbackHandleInfo) {
 		c.balance() // of the timer
 		return
 	}
@@ -64,7 +64,7 @@ func (c *Channel) runInfo(m *mail) {
 }
 
 func (c *Channel) runOut(f *Fanout) {
-	if !c.handler.Implements(abi.CallbackHandleOut) {
+	if !c.route.handler.Implements(abi.CallbackHandleOut) {
 		c.pass(f)
 		return
 	}
@@ -139,7 +139,7 @@ func (c *Channel) runEnd(why abi.Reason, text string) {
 		c.terminate(why, text)
 		c.finish(why, nil)
 	case abi.ReasonError:
-		c.socket.tenant.fault(c.log.Warn, "channel stopped with an error", "STOP_ERROR", "reason", text)
+		c.socket.tenant.fault(c.log().Warn, "channel stopped with an error", "STOP_ERROR", "reason", text)
 		c.terminate(why, text)
 		c.finish(why, c.sendError)
 	default:
@@ -158,7 +158,7 @@ func (c *Channel) crash(cb abi.Callback, err error, event ...[]byte) {
 
 // logFailure says which callback failed, on which event where there is one.
 func (c *Channel) logFailure(cb abi.Callback, err error, event ...[]byte) {
-	log := c.log
+	log := c.log()
 	for _, e := range event {
 		log = log.With("event", logText(e))
 	}
@@ -180,7 +180,7 @@ func (t *Tenant) callbackFailed(log *slog.Logger, cb abi.Callback, err error) {
 // terminate runs the terminate callback. It cannot stop the end: its failure
 // is logged and that is all.
 func (c *Channel) terminate(why abi.Reason, text string) {
-	if !c.handler.Implements(abi.CallbackTerminate) {
+	if !c.route.handler.Implements(abi.CallbackTerminate) {
 		return
 	}
 	b := c.socket.srv.scratch.Get().(*scratch)

@@ -87,14 +87,15 @@ func (f *farewell) patient() bool {
 }
 
 func newSocket(srv *Server, m *Mount, c *connected) *Socket {
-	return &Socket{
+	s := &Socket{
 		srv: srv, tenant: m.tenant, mount: m,
 		id: c.socketID, idTopic: c.idTopic, seed: c.state, seedVer: c.stateVersion,
 		transport: c.transport, codec: newCodec(c), deflates: c.deflates, leave: c.leave,
-		log:      m.tenant.log.With("socket", c.socketID),
 		meter:    meter{limits: m.Limits, began: srv.began},
 		channels: map[string]*Channel{},
 	}
+	s.log = slog.New((*socketLines)(s))
+	return s
 }
 
 // arrive makes the socket known to its tenant; false when the server is going down

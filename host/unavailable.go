@@ -41,7 +41,7 @@ func asUnavailable(err error) (retryAfter time.Duration, ok bool) {
 // some of them.
 func (c *Channel) isUnavailable(cb abi.Callback, err error) (retryAfter time.Duration, ok bool) {
 	if retryAfter, ok = asUnavailable(err); ok {
-		c.socket.tenant.countUnavailable(c.log, cb, err)
+		c.socket.tenant.countUnavailable(c.log(), cb, err)
 	}
 	return retryAfter, ok
 }

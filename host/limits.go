@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aviary-host/aviary/host/limit"
@@ -130,16 +131,20 @@ func (l *Limits) forTopic(topic string) (limit.Rate, limitKind) {
 // meter counts what the client of one socket does. Owned by the goroutine that
 // reads.
 type meter struct {
-	limits *Limits
-	began  time.Time // of the server, from which time is counted
-
 	frames, messages, joins limit.Bucket
 
-	// topics holds the buckets of the topics that had events of late. They stay
-	// when a channel is left: joining anew does not fill them.
-	topics map[string]*limit.Bucket
+	// topics holds the buckets of the topics that had events of late, in the order
+	// of the topics. They stay when a channel is left: joining anew does not fill
+	// them.
+	topics []topicBucket
 
-	breaches [limitKinds]breach
+	breaches *[limitKinds]breach // nil until there is one
+}
+
+// topicBucket is the bucket of one topic of a socket.
+type topicBucket struct {
+	topic string
+	limit.Bucket
 }
 
 // breach is how often a limit was exceeded since that was last logged.
@@ -166,8 +171,6 @@ const breachPause = 10 * time.Second
 // maxBuckets bounds the topics of a socket that have buckets. An event for one
 // more is refused.
 const maxBuckets = 1024
-
-func (m *meter) now() time.Duration { return time.Since(m.began) }
 
 // excess tells that a limit is exceeded.
 type excess struct {
@@ -199,7 +202,7 @@ func (s *Socket) take(b *limit.Bucket, rate limit.Rate, kind limitKind) *excess 
 	if rate.Off() {
 		return nil
 	}
-	ok, wait := b.Take(rate, s.meter.now(), 1)
+	ok, wait := b.Take(rate, time.Since(s.srv.began), 1)
 	if ok {
 		return nil
 	}
@@ -209,7 +212,7 @@ func (s *Socket) take(b *limit.Bucket, rate limit.Rate, kind limitKind) *excess 
 // exceeded logs e; it returns nil where the limit is only logged.
 func (s *Socket) exceeded(e *excess) *excess {
 	s.breached(e.kind, "limit", e.rate.String())
-	if s.meter.limits.logsOnly(e.kind) {
+	if s.mount.Limits.logsOnly(e.kind) {
 		return nil
 	}
 	return e
@@ -217,20 +220,23 @@ func (s *Socket) exceeded(e *excess) *excess {
 
 // breached logs that a limit is exceeded, now and then.
 func (s *Socket) breached(kind limitKind, attrs ...any) {
+	if s.meter.breaches == nil {
+		s.meter.breaches = new([limitKinds]breach)
+	}
 	times, due := s.meter.breaches[kind].count()
 	if !due {
 		return
 	}
 	attrs = append([]any{
 		"code", "LIMIT", "which", kind.String(), "key", kind.key(), "times", times,
-		"enforced", !s.meter.limits.logsOnly(kind),
+		"enforced", !s.mount.Limits.logsOnly(kind),
 	}, attrs...)
 	s.log.Warn("a client exceeds a limit", attrs...)
 }
 
 // overFrames counts a frame, whatever it holds.
 func (s *Socket) overFrames() error {
-	if e := s.take(&s.meter.frames, s.meter.limits.Frames, limitFrames); e != nil {
+	if e := s.take(&s.meter.frames, s.mount.Limits.Frames, limitFrames); e != nil {
 		return e
 	}
 	return nil
@@ -238,9 +244,9 @@ func (s *Socket) overFrames() error {
 
 // overMessages counts a decoded message, and answers it if it is one too many.
 func (s *Socket) overMessages(m *wire.Message) bool {
-	bucket, rate, kind := &s.meter.messages, s.meter.limits.Messages, limitMessages
+	bucket, rate, kind := &s.meter.messages, s.mount.Limits.Messages, limitMessages
 	if string(m.Event) == wire.EventJoin {
-		bucket, rate, kind = &s.meter.joins, s.meter.limits.Joins, limitJoins
+		bucket, rate, kind = &s.meter.joins, s.mount.Limits.Joins, limitJoins
 	}
 	if s.answerExcess(m, s.take(bucket, rate, kind)) {
 		return true
@@ -254,11 +260,11 @@ func (s *Socket) overMessages(m *wire.Message) bool {
 
 // overChannel counts an event for a channel, likewise.
 func (s *Socket) overChannel(m *wire.Message, topic string) bool {
-	rate, kind := s.meter.limits.forTopic(topic)
+	rate, kind := s.mount.Limits.forTopic(topic)
 	if rate.Off() {
 		return false
 	}
-	b := s.meter.bucket(topic)
+	b := s.bucket(topic)
 	if b == nil {
 		return s.answerExcess(m, s.exceeded(&excess{kind, rate, limit.Never}))
 	}
@@ -274,40 +280,43 @@ func (s *Socket) answerExcess(m *wire.Message, e *excess) bool {
 }
 
 // bucket returns the bucket of a topic, nil when so many topics have been used
-// of late that there is no room for another.
-func (m *meter) bucket(topic string) *limit.Bucket {
-	if b := m.topics[topic]; b != nil {
-		return b
+// of late that there is no room for another. It is valid until the next call.
+func (s *Socket) bucket(topic string) *limit.Bucket {
+	m := &s.meter
+	at, found := m.find(topic)
+	if !found {
+		if len(m.topics) >= maxBuckets {
+			s.forgetFull()
+			at, _ = m.find(topic)
+		}
+		if len(m.topics) >= maxBuckets {
+			return nil
+		}
+		m.topics = slices.Insert(m.topics, at, topicBucket{topic: topic})
 	}
-	if len(m.topics) >= maxBuckets {
-		m.forgetFull()
-	}
-	if len(m.topics) >= maxBuckets {
-		return nil
-	}
-	if m.topics == nil {
-		m.topics = map[string]*limit.Bucket{}
-	}
-	b := new(limit.Bucket)
-	m.topics[topic] = b
-	return b
+	return &m.topics[at].Bucket
+}
+
+// find returns the place of a topic's bucket, or where it would be.
+func (m *meter) find(topic string) (at int, found bool) {
+	return slices.BinarySearchFunc(m.topics, topic, func(b topicBucket, topic string) int { return strings.Compare(b.topic, topic) })
 }
 
 // forgetFull forgets the buckets that are as good as new.
-func (m *meter) forgetFull() {
-	for topic, b := range m.topics {
-		if rate, _ := m.limits.forTopic(topic); m.isFull(*b, rate) {
-			delete(m.topics, topic)
-		}
-	}
+func (s *Socket) forgetFull() {
+	now := time.Since(s.srv.began)
+	s.meter.topics = slices.DeleteFunc(s.meter.topics, func(b topicBucket) bool {
+		rate, _ := s.mount.Limits.forTopic(b.topic)
+		return isFull(b.Bucket, rate, now)
+	})
 }
 
 // isFull tells whether nothing of b is taken: a whole burst could be.
-func (m *meter) isFull(b limit.Bucket, rate limit.Rate) bool {
+func isFull(b limit.Bucket, rate limit.Rate, now time.Duration) bool {
 	whole := rate.Burst
 	if whole == 0 {
 		whole = rate.Count
 	}
-	ok, _ := b.Take(rate, m.now(), whole) // b is a copy
+	ok, _ := b.Take(rate, now, whole) // b is a copy
 	return ok
 }

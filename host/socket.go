@@ -35,8 +35,7 @@ type Socket struct {
 
 	// Owned by the goroutine that reads.
 	detach func() // see DetachingHandler; to be called before the goroutine blocks. nil if it may block
-	msg    wire.Message
-	meter  meter
+	meter meter
 
 	closing  atomic.Bool // what still comes in is ignored; the reader is to wind down
 	farewell farewell
@@ -91,7 +90,6 @@ func newSocket(srv *Server, m *Mount, c *connected) *Socket {
 		srv: srv, tenant: m.tenant, mount: m,
 		id: c.socketID, idTopic: c.idTopic, seed: c.state, seedVer: c.stateVersion,
 		transport: c.transport, codec: newCodec(c), deflates: c.deflates, leave: c.leave,
-		meter:    meter{limits: m.Limits, began: srv.began},
 		channels: map[string]*Channel{},
 	}
 	s.log = slog.New((*socketLines)(s))
@@ -150,13 +148,13 @@ func (s *Socket) receive(frame []byte, binary bool) error {
 	if err := s.overFrames(); err != nil {
 		return err
 	}
-	if err := s.codec.decode(frame, binary, &s.msg); err != nil {
+	var m wire.Message // goes with the call: an idle socket holds on to no message
+	if err := s.codec.decode(frame, binary, &m); err != nil {
 		return s.malformed(err)
 	}
-	if !s.overMessages(&s.msg) {
-		s.dispatch(&s.msg)
+	if !s.overMessages(&m) {
+		s.dispatch(&m)
 	}
-	s.msg = wire.Message{} // an idle socket holds on to no message
 	return nil
 }
 
@@ -226,7 +224,7 @@ func (s *Socket) enter(c *Channel) (old *Channel, refusal []byte) {
 		others--
 	}
 	over := others >= s.mount.MaxChannels || len(s.ending) > max(s.mount.MaxChannels, minEnding)
-	ok, full := !over || s.meter.limits.logsOnly(limitMaxChannels), false
+	ok, full := !over || s.mount.Limits.logsOnly(limitMaxChannels), false
 	if ok && old == nil { // else it counts in the place of the old one
 		ok, full = s.tenant.quotas[quotaChannels].take(1)
 	}

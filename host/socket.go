@@ -41,8 +41,8 @@ type Socket struct {
 	farewell farewell
 
 	mu       sync.Mutex
-	channels map[string]*Channel           // joined or joining, by topic; each counts for the tenant
-	ending   map[*Channel]bool             // withdrawn, but their last callback is to come
+	channels []*Channel                    // joined or joining, in the order of their topics; each counts for the tenant
+	ending   []*Channel                    // withdrawn, but their last callback is to come
 	idSub    *pubsub.Subscription[*Fanout] // of idTopic
 	departed bool                          // nothing of it is to be made any more
 }
@@ -90,7 +90,6 @@ func newSocket(srv *Server, m *Mount, c *connected) *Socket {
 		srv: srv, tenant: m.tenant, mount: m,
 		id: c.socketID, idTopic: c.idTopic, seed: c.state, seedVer: c.stateVersion,
 		transport: c.transport, codec: newCodec(c), deflates: c.deflates, leave: c.leave,
-		channels: map[string]*Channel{},
 	}
 	s.log = slog.New((*socketLines)(s))
 	return s
@@ -203,7 +202,16 @@ func (s *Socket) hurry(why abi.Reason) {
 func (s *Socket) channel(topic string) *Channel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.channels[topic]
+	if at, found := s.findLocked(topic); found {
+		return s.channels[at]
+	}
+	return nil
+}
+
+// findLocked returns the place of a topic's channel, or where it would be. A
+// socket has few channels, which a list holds in a fifth of a map's room.
+func (s *Socket) findLocked(topic string) (at int, found bool) {
+	return slices.BinarySearchFunc(s.channels, topic, func(c *Channel, topic string) int { return strings.Compare(c.topic, topic) })
 }
 
 // minEnding is how many channels of a socket may be ending, however few it may
@@ -218,9 +226,10 @@ const minEnding = 32
 // answered that has too many, nil otherwise.
 func (s *Socket) enter(c *Channel) (old *Channel, refusal []byte) {
 	s.mu.Lock()
-	old = s.channels[c.topic]
+	at, found := s.findLocked(c.topic)
 	others := len(s.channels)
-	if old != nil {
+	if found {
+		old = s.channels[at]
 		others--
 	}
 	over := others >= s.mount.MaxChannels || len(s.ending) > max(s.mount.MaxChannels, minEnding)
@@ -230,7 +239,7 @@ func (s *Socket) enter(c *Channel) (old *Channel, refusal []byte) {
 	}
 	if ok {
 		s.displaceLocked(old)
-		s.channels[c.topic] = c
+		s.channels = slices.Insert(s.channels, at, c)
 	}
 	s.mu.Unlock()
 	if full {
@@ -269,22 +278,33 @@ func (s *Socket) withdrawLocked(c *Channel) {
 
 // displaceLocked tells whether c was still there to be withdrawn.
 func (s *Socket) displaceLocked(c *Channel) bool {
-	if c == nil || s.channels[c.topic] != c {
+	if c == nil {
 		return false
 	}
-	delete(s.channels, c.topic)
-	if s.ending == nil {
-		s.ending = map[*Channel]bool{}
+	at, found := s.findLocked(c.topic)
+	if !found || s.channels[at] != c {
+		return false
 	}
-	s.ending[c] = true
+	s.channels = without(s.channels, at)
+	s.ending = append(s.ending, c)
 	return true
 }
 
 // forget lets go of a channel that has ended.
 func (s *Socket) forget(c *Channel) {
 	s.mu.Lock()
-	delete(s.ending, c)
+	if at := slices.Index(s.ending, c); at >= 0 {
+		s.ending = without(s.ending, at)
+	}
 	s.mu.Unlock()
+}
+
+// without returns list without the channel at a place, nil when none is left.
+func without(list []*Channel, at int) []*Channel {
+	if len(list) == 1 {
+		return nil
+	}
+	return slices.Delete(list, at, at+1)
 }
 
 // unfinished returns the channels that have not ended, in the order of their
@@ -292,13 +312,7 @@ func (s *Socket) forget(c *Channel) {
 func (s *Socket) unfinished() []*Channel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]*Channel, 0, len(s.channels)+len(s.ending))
-	for c := range s.ending {
-		all = append(all, c)
-	}
-	for _, c := range s.channels {
-		all = append(all, c)
-	}
+	all := slices.Concat(s.ending, s.channels)
 	slices.SortFunc(all, func(a, b *Channel) int { return strings.Compare(a.topic, b.topic) })
 	return all
 }

@@ -70,7 +70,6 @@ func newChannel(s *Socket, rt *route, m *wire.Message) *Channel {
 		// socket goes on expecting null (channel/server.ex, socket.ex).
 		c.joinRef = bytes.Clone(m.Ref)
 	}
-	c.mail.init()
 	return c
 }
 

@@ -36,15 +36,21 @@ type mail struct {
 
 // mailbox makes the callbacks of one channel happen one after the other. There
 // is no goroutine to it: the one who finds it idle becomes the runner, runs
-// what it came with, then what others left meanwhile.
+// what it came with, then what others left meanwhile. The zero value is idle. One
+// that is idle holds nothing.
 type mailbox struct {
-	mu     sync.Mutex
-	room   sync.Cond // signalled when mail is taken, and at the end
-	urgent *mail     // comes before queue
+	mu      sync.Mutex
+	changed *sync.Cond // when mail is taken, and at the end; nil while nobody waits for that
+	left    *backlog   // nil when there is none
+	busy    bool
+	closed  bool
+}
+
+// backlog is the mail that waits.
+type backlog struct {
+	urgent *mail // comes before queue
 	queue  []mail
 	bytes  int // of the mail in queue
-	busy   bool
-	closed bool
 }
 
 // size is what a piece of mail counts for: the bytes that it owns, and itself.
@@ -59,9 +65,33 @@ func (m *mail) size() int {
 // mailOverhead is about what a mail takes in the queue, in bytes.
 const mailOverhead = 160
 
-func (b *mailbox) full() bool { return len(b.queue) >= maxMailbox || b.bytes >= maxMailboxBytes }
+func (b *mailbox) fullLocked() bool {
+	return b.left != nil && (len(b.left.queue) >= maxMailbox || b.left.bytes >= maxMailboxBytes)
+}
 
-func (b *mailbox) init() { b.room.L = &b.mu }
+// leftLocked returns the backlog to add to.
+func (b *mailbox) leftLocked() *backlog {
+	if b.left == nil {
+		b.left = new(backlog)
+	}
+	return b.left
+}
+
+// waitLocked waits until something has changed.
+func (b *mailbox) waitLocked() {
+	if b.changed == nil {
+		b.changed = sync.NewCond(&b.mu)
+	}
+	b.changed.Wait()
+}
+
+// changedLocked wakes all who wait. They make a new Cond if they go on waiting.
+func (b *mailbox) changedLocked() {
+	if b.changed != nil {
+		b.changed.Broadcast()
+		b.changed = nil
+	}
+}
 
 // enter makes the caller the runner if nobody is and nothing waits. It must
 // then call done.
@@ -81,11 +111,12 @@ func (b *mailbox) enter() bool {
 func (b *mailbox) add(m mail, bounded bool) (start, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || bounded && b.full() {
+	if b.closed || bounded && b.fullLocked() {
 		return false, false
 	}
-	b.queue = append(b.queue, m)
-	b.bytes += m.size()
+	left := b.leftLocked()
+	left.queue = append(left.queue, m)
+	left.bytes += m.size()
 	start = !b.busy
 	b.busy = true
 	return start, true
@@ -96,10 +127,10 @@ func (b *mailbox) add(m mail, bounded bool) (start, ok bool) {
 func (b *mailbox) interrupt(m mail) (start bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.urgent != nil {
+	if b.closed || b.left != nil && b.left.urgent != nil {
 		return false
 	}
-	b.urgent = &m
+	b.leftLocked().urgent = &m
 	start = !b.busy
 	b.busy = true
 	return start
@@ -117,13 +148,13 @@ func (b *mailbox) isClosed() bool {
 // is called before, unless it is nil.
 func (b *mailbox) addWhenRoom(m mail, detach func()) (start, ok bool) {
 	b.mu.Lock()
-	if !b.closed && b.full() && detach != nil {
+	if !b.closed && b.fullLocked() && detach != nil {
 		b.mu.Unlock()
 		detach()
 		b.mu.Lock()
 	}
-	for !b.closed && b.full() {
-		b.room.Wait()
+	for !b.closed && b.fullLocked() {
+		b.waitLocked()
 	}
 	b.mu.Unlock()
 	return b.add(m, false)
@@ -133,35 +164,40 @@ func (b *mailbox) addWhenRoom(m mail, detach func()) (start, ok bool) {
 func (b *mailbox) next() (m mail, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.urgent != nil {
-		m, b.urgent = *b.urgent, nil
-		return m, true
-	}
-	if len(b.queue) == 0 {
+	defer b.changedLocked()
+	if b.left == nil {
 		b.busy = false
-		b.room.Broadcast()
 		return mail{}, false
 	}
-	m = b.queue[0]
-	b.bytes -= m.size()
-	b.queue[0] = mail{}
-	b.queue = b.queue[1:]
-	if len(b.queue) == 0 {
-		b.queue = nil
+	m = b.left.take()
+	if b.left.urgent == nil && len(b.left.queue) == 0 {
+		b.left = nil
 	}
-	b.room.Broadcast()
 	return m, true
+}
+
+// take returns the mail that comes first, of which there must be some.
+func (l *backlog) take() (m mail) {
+	if l.urgent != nil {
+		m, l.urgent = *l.urgent, nil
+		return m
+	}
+	m = l.queue[0]
+	l.bytes -= m.size()
+	l.queue[0] = mail{}
+	l.queue = l.queue[1:]
+	return m
 }
 
 // pending tells whether mail waits. Only the runner may ask.
 func (b *mailbox) pending() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.urgent != nil || len(b.queue) > 0 {
+	if b.left != nil {
 		return true
 	}
 	b.busy = false
-	b.room.Broadcast()
+	b.changedLocked()
 	return false
 }
 
@@ -169,10 +205,11 @@ func (b *mailbox) pending() bool {
 func (b *mailbox) close() (left []mail) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	left = b.queue
-	b.closed = true
-	b.urgent, b.queue, b.bytes = nil, nil, 0
-	b.room.Broadcast()
+	if b.left != nil {
+		left = b.left.queue
+	}
+	b.closed, b.left = true, nil
+	b.changedLocked()
 	return left
 }
 
@@ -180,7 +217,7 @@ func (b *mailbox) close() (left []mail) {
 func (b *mailbox) wait() {
 	b.mu.Lock()
 	for !b.closed {
-		b.room.Wait()
+		b.waitLocked()
 	}
 	b.mu.Unlock()
 }

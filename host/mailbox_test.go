@@ -13,7 +13,6 @@ import (
 func TestMailboxRunsOneAtATime(t *testing.T) {
 	const senders, each = 8, 2000
 	var box mailbox
-	box.init()
 	var running atomic.Int32
 	var runners, sending sync.WaitGroup
 	last := make([]int, senders) // owned by the runner
@@ -61,15 +60,14 @@ func TestMailboxRunsOneAtATime(t *testing.T) {
 	if got != senders*each {
 		t.Errorf("%d of %d were handled", got, senders*each)
 	}
-	if box.bytes != 0 || box.busy {
-		t.Errorf("left behind: %d bytes, busy %v", box.bytes, box.busy)
+	if box.left != nil || box.changed != nil || box.busy {
+		t.Errorf("left behind: %+v, waited for %v, busy %v", box.left, box.changed != nil, box.busy)
 	}
 }
 
 func TestMailboxIsBounded(t *testing.T) {
 	fill := func(payload int) (n int) {
 		var box mailbox
-		box.init()
 		if !box.enter() {
 			t.Fatal("not idle at first")
 		}
@@ -91,7 +89,6 @@ func TestMailboxIsBounded(t *testing.T) {
 // TestMailboxClosedLetsEverybodyGo: who waits for room or for the end returns.
 func TestMailboxClosedLetsEverybodyGo(t *testing.T) {
 	var box mailbox
-	box.init()
 	if !box.enter() {
 		t.Fatal("not idle at first")
 	}

@@ -66,7 +66,7 @@ func joinedSocket(tb testing.TB) *stream {
 func (b *mailbox) awaitIdle() {
 	b.mu.Lock()
 	for b.busy {
-		b.room.Wait()
+		b.waitLocked()
 	}
 	b.mu.Unlock()
 }

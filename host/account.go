@@ -35,33 +35,33 @@ func (c *Channel) reserve(r *abi.Response) error {
 // the same new timer, subscription or presence it counts both, and of an old one the
 // payload that it had, too.
 func (c *Channel) wants(r *abi.Response) account {
-	want := c.held
+	want, has := c.held, c.has()
 	state := want.of(quotaState)
-	*state = int64(c.stateAfter(r) + c.timers.bytes + c.metas)
+	*state = int64(c.stateAfter(r) + has.timers.bytes + has.metas)
 	timers, subs, tracks := want.of(quotaTimers), want.of(quotaSubscriptions), want.of(quotaPresences)
-	*timers, *subs = int64(c.timers.len()), int64(len(c.subs))
+	*timers, *subs = int64(has.timers.len()), int64(len(has.subs))
 	for i := range r.Effects {
 		switch e := &r.Effects[i]; e.Kind {
 		case abi.EffectSendAfter:
 			*state += kept(e)
-			if len(e.Key) == 0 || c.timers.pending[string(e.Key)] == nil {
+			if len(e.Key) == 0 || has.timers.pending[string(e.Key)] == nil {
 				*timers++
 			}
 		case abi.EffectSubscribe:
-			if c.subs[string(e.Topic)] == nil && string(e.Topic) != c.topic {
+			if has.subs[string(e.Topic)] == nil && string(e.Topic) != c.topic {
 				*subs++
 			}
 		case abi.EffectPresenceTrack:
-			c.recount = true
+			c.more().recount = true
 			*state += kept(e)
 			if !c.socket.tenant.presence.Tracks(c.owner, c.topicOf(e), string(e.Key)) {
 				*tracks++
 			}
 		case abi.EffectPresenceUpdate:
-			c.recount = true
+			c.more().recount = true
 			*state += kept(e)
 		case abi.EffectPresenceUntrack:
-			c.recount = true
+			c.more().recount = true
 		}
 	}
 	return want
@@ -83,15 +83,16 @@ func (c *Channel) stateAfter(r *abi.Response) int {
 
 // balance gives back what was reserved and is not there.
 func (c *Channel) balance() {
-	has := c.held
-	*has.of(quotaTimers) = int64(c.timers.len())
-	*has.of(quotaSubscriptions) = int64(len(c.subs))
-	if c.recount {
-		*has.of(quotaPresences) = int64(c.socket.tenant.presence.Owned(c.owner))
-		c.metas, c.recount = c.socket.tenant.presence.OwnedBytes(c.owner), false
+	left := c.held
+	if c.has().recount {
+		*left.of(quotaPresences) = int64(c.socket.tenant.presence.Owned(c.owner))
+		c.rare.metas, c.rare.recount = c.socket.tenant.presence.OwnedBytes(c.owner), false
 	}
-	*has.of(quotaState) = int64(len(c.state) + c.timers.bytes + c.metas)
-	c.hold(has)
+	has := c.has()
+	*left.of(quotaTimers) = int64(has.timers.len())
+	*left.of(quotaSubscriptions) = int64(len(has.subs))
+	*left.of(quotaState) = int64(len(c.state) + has.timers.bytes + has.metas)
+	c.hold(left)
 }
 
 // hold gives back all but what is left.

@@ -198,11 +198,12 @@ func (c *crowd) count() (there [quotaKinds]int64, ok bool) {
 				return there, false
 			}
 			there[quotaState] += int64(len(ch.state) + c.tenant.presence.OwnedBytes(ch.owner))
-			for _, t := range ch.timers.pending {
+			has := ch.has()
+			for _, t := range has.timers.pending {
 				there[quotaState] += int64(len(t.payload))
 			}
-			there[quotaTimers] += int64(ch.timers.len())
-			there[quotaSubscriptions] += int64(len(ch.subs))
+			there[quotaTimers] += int64(has.timers.len())
+			there[quotaSubscriptions] += int64(len(has.subs))
 			there[quotaPresences] += int64(c.tenant.presence.Owned(ch.owner))
 			ch.release()
 		}

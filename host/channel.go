@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/aviary-host/aviary/abi"
@@ -19,15 +20,18 @@ var (
 // Channel is one topic joined on one socket (Phoenix.Channel.Server): its
 // state, and all that happens on it, one thing after the other.
 type Channel struct {
-	// Constant.
-	socket    *Socket
-	route     *route
-	own       capabilitySet // of the handler's, those that count on topic
-	topic     string
-	topicJSON []byte // as the client spelled it
-	joinRef   []byte // in replies and pushes to the client
-	matchRef  []byte // as the client gave it, which its messages must carry; nil when it gave none
-	owner     presence.Owner
+	// Constant, but for what says so.
+	socket   *Socket
+	route    *route
+	topic    string
+	spelled  []byte // topicJSON, then joinRef: one piece of memory for both
+	owner    presence.Owner
+	topicEnd uint16        // of topicJSON in spelled
+	own      capabilitySet // of the handler's, those that count on topic
+	refless  bool          // the client gave no join_ref
+
+	replaced bool // by another join; written at the end, read by who waited for it
+	counted  bool // among the joined channels of the server; owned as the state is
 
 	mail mailbox
 
@@ -37,46 +41,84 @@ type Channel struct {
 
 	// dropped counts the messages for which the mailbox had no room; the runner
 	// says so when it has caught up.
-	dropped atomic.Int64
+	dropped atomic.Uint32
 
 	// Owned by the runner of the mailbox.
-	detach       func() // of the socket, while its reader is the runner; else nil
-	state        []byte
+	onReader     bool // the socket's reader is the runner, which others wait for
 	stateVersion uint32
+	state        []byte
 	sub          *pubsub.Subscription[*Fanout]
-	subs         map[string]*pubsub.Subscription[*Fanout]
-	timers       timers
-	held         account    // of the tenant's quotas
-	metas        int        // bytes of those of its presences
-	recount      bool       // of the presences in held and metas
-	counted      bool       // among the joined channels of the server
-	ending       abi.Reason // set by a stop effect
-	endText      string
+	rare         *rarities // nil until there are any
+	held         account   // of the tenant's quotas
+}
 
-	ended abi.Reason // written at the end, read by who waited for it
+// rarities are what few channels have. Owned by the runner of the mailbox.
+type rarities struct {
+	timers  timers
+	subs    map[string]*pubsub.Subscription[*Fanout]
+	metas   int        // bytes of those of its presences
+	recount bool       // of the presences in held and metas
+	ending  abi.Reason // set by a stop effect
+	endText string
+}
+
+// has returns the rarities to be looked at, zero where there are none.
+func (c *Channel) has() rarities {
+	if c.rare == nil {
+		return rarities{}
+	}
+	return *c.rare
+}
+
+// more returns the rarities to be added to.
+func (c *Channel) more() *rarities {
+	if c.rare == nil {
+		c.rare = new(rarities)
+	}
+	return c.rare
 }
 
 func newChannel(s *Socket, rt *route, m *wire.Message) *Channel {
 	c := &Channel{
 		socket: s, route: rt, own: rt.caps.on(string(m.Topic)),
-		topic:     string(m.Topic),
-		topicJSON: bytes.Clone(m.TopicJSON),
-		joinRef:   bytes.Clone(m.JoinRef),
-		owner:     presence.Owner(s.srv.owners.Add(1)),
+		topic: string(m.Topic),
+		owner: presence.Owner(s.srv.owners.Add(1)),
 	}
-	c.matchRef = c.joinRef
-	if c.joinRef == nil {
+	joinRef := m.JoinRef
+	if joinRef == nil {
 		// A join without join_ref makes its ref the channel's own, but the
 		// socket goes on expecting null (channel/server.ex, socket.ex).
-		c.joinRef = bytes.Clone(m.Ref)
+		joinRef, c.refless = m.Ref, true
 	}
+	c.spelled, c.topicEnd = slices.Concat(m.TopicJSON, joinRef), uint16(len(m.TopicJSON))
 	return c
+}
+
+// topicJSON returns the topic as the client spelled it.
+func (c *Channel) topicJSON() []byte { return c.spelled[:c.topicEnd] }
+
+// joinRef returns the ref in replies and pushes to the client; nil when it gave
+// none at all.
+func (c *Channel) joinRef() []byte {
+	if int(c.topicEnd) == len(c.spelled) {
+		return nil
+	}
+	return c.spelled[c.topicEnd:]
+}
+
+// matchRef returns the join_ref as the client gave it, which its messages must
+// carry; nil when it gave none.
+func (c *Channel) matchRef() []byte {
+	if c.refless {
+		return nil
+	}
+	return c.joinRef()
 }
 
 // handleIn takes a client's event, on the reader.
 func (c *Channel) handleIn(m *wire.Message) {
 	if c.mail.enter() {
-		c.detach = c.socket.detach
+		c.onReader = true
 		c.runIn(m.Event, m.Ref, m.Payload, m.Binary)
 		c.release()
 		return
@@ -93,7 +135,7 @@ func (c *Channel) handleIn(m *wire.Message) {
 // leave takes a phx_leave, on the reader.
 func (c *Channel) leave(ref []byte) {
 	if c.mail.enter() {
-		c.detach = c.socket.detach
+		c.onReader = true
 		c.runLeave(ref)
 		c.release()
 		return
@@ -117,11 +159,11 @@ func (c *Channel) leaveMail(m mail) bool {
 // answerLate answers what the client sent to a channel that ended before its
 // turn came, as it is answered where no channel is.
 func (c *Channel) answerLate(m *mail) {
-	r := wire.Reply{Ref: m.ref, Topic: c.topicJSON, Status: wire.StatusError, Response: reasonUnmatched}
+	r := wire.Reply{Ref: m.ref, Topic: c.topicJSON(), Status: wire.StatusError, Response: reasonUnmatched}
 	switch m.kind {
 	case mailIn:
 	case mailLeave:
-		r.JoinRef, r.Status, r.Response = c.matchRef, wire.StatusOK, emptyObject
+		r.JoinRef, r.Status, r.Response = c.matchRef(), wire.StatusOK, emptyObject
 	default:
 		return // nobody waits for an answer
 	}
@@ -168,7 +210,7 @@ func (c *Channel) startRunner() { c.socket.srv.work.Go(c.run) }
 // release gives up being the runner; mail that has come meanwhile gets a
 // runner of its own, so that the reader can go on reading.
 func (c *Channel) release() {
-	c.detach = nil
+	c.onReader = false
 	if c.mail.pending() {
 		c.startRunner()
 	}

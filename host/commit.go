@@ -38,7 +38,8 @@ func (c *Channel) checkOutput(r *abi.Response) error {
 	if err := c.actor().check(r.Effects); err != nil {
 		return err
 	}
-	timers, subs, events, tracks := c.timers.len(), len(c.subs), c.intercepted(), 0
+	has := c.has()
+	timers, subs, events, tracks := has.timers.len(), len(has.subs), c.intercepted(), 0
 	for i := range r.Effects {
 		switch e := &r.Effects[i]; {
 		case e.Kind == abi.EffectSendAfter:
@@ -214,11 +215,13 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 		case abi.EffectSendAfter:
 			c.sendAfter(e)
 		case abi.EffectCancel:
-			c.timers.cancel(string(e.Key))
+			if c.rare != nil {
+				c.rare.timers.cancel(string(e.Key))
+			}
 		case abi.EffectDisconnect:
 			c.disconnect(e)
 		case abi.EffectStop:
-			c.ending, c.endText = abi.Reason(e.Number), logText(e.Payload)
+			c.stop(abi.Reason(e.Number), e.Payload)
 		case abi.EffectLog:
 			c.socket.tenant.logEffect(c.log, e)
 		default:
@@ -306,7 +309,7 @@ func (c *Channel) sendInfo(e *abi.Effect) {
 func (c *Channel) sendAfter(e *abi.Effect) {
 	t := &timer{key: string(e.Key), event: string(e.Event), payload: ownPayload(e), binary: e.Binary}
 	delay := min(time.Duration(e.Value), maxDelay/time.Millisecond) * time.Millisecond
-	c.timers.start(t, delay, func() {
+	c.more().timers.start(t, delay, func() {
 		// Never dropped: a timer fires once, and few are pending at a time.
 		c.post(mail{kind: mailInfo, info: abi.InfoTimer, timer: t}, false)
 	})
@@ -321,19 +324,21 @@ func (c *Channel) disconnect(e *abi.Effect) {
 }
 
 func (c *Channel) subscribe(topic string) {
-	if topic == c.topic || c.subs[topic] != nil {
+	more := c.more()
+	if topic == c.topic || more.subs[topic] != nil {
 		return
 	}
-	if c.subs == nil {
-		c.subs = map[string]*pubsub.Subscription[*Fanout]{}
+	if more.subs == nil {
+		more.subs = map[string]*pubsub.Subscription[*Fanout]{}
 	}
-	c.subs[topic] = c.socket.tenant.pubsub.Subscribe(topic, c, nil)
+	more.subs[topic] = c.socket.tenant.pubsub.Subscribe(topic, c, nil)
 }
 
 func (c *Channel) unsubscribe(topic string) {
-	if sub := c.subs[topic]; sub != nil {
+	subs := c.has().subs
+	if sub := subs[topic]; sub != nil {
 		sub.Cancel()
-		delete(c.subs, topic)
+		delete(subs, topic)
 	}
 }
 

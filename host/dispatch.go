@@ -54,14 +54,14 @@ func (s *Socket) dispatch(m *wire.Message) {
 // join of the topic: those are dropped without a word (socket.ex). A null
 // join_ref always passes.
 func (s *Socket) toChannel(m *wire.Message, c *Channel) {
-	if m.JoinRef != nil && !bytes.Equal(m.JoinRef, c.matchRef) {
+	if m.JoinRef != nil && !bytes.Equal(m.JoinRef, c.matchRef()) {
 		return
 	}
 	switch {
 	case string(m.Event) == wire.EventLeave:
 		c.leave(m.Ref)
 	case len(m.Event) > maxName || len(m.Event) == 0:
-		s.reply(c.joinRef, m, wire.StatusError, reasonInvalidEvent)
+		s.reply(c.joinRef(), m, wire.StatusError, reasonInvalidEvent)
 	case !s.overChannel(m, c.topic):
 		c.handleIn(m)
 	}

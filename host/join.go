@@ -123,8 +123,8 @@ func (c *Channel) refuseJoin(j *joining, resp *abi.Response) {
 // follows the reply: clients tell by its old join_ref that it is not for them
 // (socket.ex).
 func (c *Channel) replyJoin(j *joining, status string, resp *abi.Response) {
-	c.socket.sendReply(&wire.Reply{JoinRef: c.matchRef, Ref: j.ref, Topic: c.topicJSON, Status: status, Response: resp.Payload}, resp.Binary)
-	if j.old != nil && j.old.ended == abi.ReasonDuplicateJoin {
+	c.socket.sendReply(&wire.Reply{JoinRef: c.matchRef(), Ref: j.ref, Topic: c.topicJSON(), Status: status, Response: resp.Payload}, resp.Binary)
+	if j.old != nil && j.old.replaced {
 		j.old.sendClose()
 	}
 }

@@ -18,7 +18,7 @@ func (c *Channel) request(b *scratch, cb abi.Callback) *abi.Request {
 		Transport:    c.socket.transport,
 		SocketID:     append(b.id[:0], c.socket.id...),
 		Topic:        append(b.topic[:0], c.topic...),
-		JoinRef:      c.joinRef,
+		JoinRef:      c.joinRef(),
 		State:        c.state,
 		IDTopic:      append(b.idTopic[:0], c.socket.idTopic...),
 	}
@@ -29,7 +29,11 @@ func (c *Channel) request(b *scratch, cb abi.Callback) *abi.Request {
 
 // call runs the prepared callback. The response is valid as long as b is.
 func (c *Channel) call(b *scratch) (*abi.Response, error) {
-	return c.socket.srv.call(c.route.handler, b, c.detach)
+	var detach func()
+	if c.onReader {
+		detach = c.socket.detach
+	}
+	return c.socket.srv.call(c.route.handler, b, detach)
 }
 
 func (c *Channel) runIn(event, ref, payload []byte, binary bool) {
@@ -46,7 +50,7 @@ func (c *Channel) runIn(event, ref, payload []byte, binary bool) {
 
 func (c *Channel) runInfo(m *mail) {
 	if t := m.timer; t != nil {
-		if !c.timers.take(t) {
+		if !c.more().timers.take(t) {
 			return // cancelled or replaced after it had fired
 		}
 		m.event, m.payload, m.binary, m.source = t.event, t.payload, t.binary, t.key
@@ -104,17 +108,23 @@ func (c *Channel) runCallback(b *scratch, passed *Fanout) {
 	case abi.ResultPass:
 		c.pass(passed)
 	case abi.ResultStop:
-		c.ending, c.endText = abi.Reason(resp.Number), logText(resp.Text)
+		c.stop(abi.Reason(resp.Number), resp.Text)
 	}
 	c.setState(resp) // last: the answer may be views into the old state
 	c.balance()
 	c.settle()
 }
 
+// stop has the channel end behind its callback. The latest reason counts.
+func (c *Channel) stop(why abi.Reason, text []byte) {
+	more := c.more()
+	more.ending, more.endText = why, logText(text)
+}
+
 // settle ends the channel if the callback has asked for it.
 func (c *Channel) settle() {
-	if c.ending != 0 {
-		c.runEnd(c.ending, c.endText)
+	if c.rare != nil && c.rare.ending != 0 {
+		c.runEnd(c.rare.ending, c.rare.endText)
 	}
 }
 
@@ -206,12 +216,14 @@ func (c *Channel) terminate(why abi.Reason, text string) {
 // frame, after which nothing of the topic reaches the client. Whoever reads it may
 // join again at once, and have what the tenant may.
 func (c *Channel) finish(why abi.Reason, last func()) {
-	c.ended = why
+	c.replaced = why == abi.ReasonDuplicateJoin
 	c.sub.Cancel()
-	for _, sub := range c.subs {
-		sub.Cancel()
+	if c.rare != nil {
+		for _, sub := range c.rare.subs {
+			sub.Cancel()
+		}
+		c.rare.timers.stop()
 	}
-	c.timers.stop()
 	c.socket.tenant.presence.UntrackAll(c.owner)
 	c.hold(account{})
 	c.withdraw(last)
@@ -238,24 +250,24 @@ func (c *Channel) closeMail() {
 
 // sendReply answers a message, with raw bytes if binary.
 func (c *Channel) sendReply(ref []byte, status string, response []byte, binary bool) {
-	c.socket.sendReply(&wire.Reply{JoinRef: c.joinRef, Ref: ref, Topic: c.topicJSON, Status: status, Response: response}, binary)
+	c.socket.sendReply(&wire.Reply{JoinRef: c.joinRef(), Ref: ref, Topic: c.topicJSON(), Status: status, Response: response}, binary)
 }
 
 // sendEvent pushes an event to the channel's client, with raw bytes if binary.
 func (c *Channel) sendEvent(event string, payload []byte, binary bool) {
-	c.socket.sendPush(&wire.Push{JoinRef: c.joinRef, Topic: c.topicJSON, Event: event, Payload: payload}, binary)
+	c.socket.sendPush(&wire.Push{JoinRef: c.joinRef(), Topic: c.topicJSON(), Event: event, Payload: payload}, binary)
 }
 
 // sendClose sends phx_close. It carries the join_ref that the client gave twice,
 // null where it gave none, while replies and pushes carry the ref in its place
 // (socket.ex, encode_close).
 func (c *Channel) sendClose() {
-	c.socket.sendPush(&wire.Push{JoinRef: c.matchRef, Ref: c.matchRef, Topic: c.topicJSON, Event: wire.EventClose}, false)
+	c.socket.sendPush(&wire.Push{JoinRef: c.matchRef(), Ref: c.matchRef(), Topic: c.topicJSON(), Event: wire.EventClose}, false)
 }
 
 // sendError sends phx_error, likewise.
 func (c *Channel) sendError() {
-	c.socket.sendPush(&wire.Push{JoinRef: c.matchRef, Ref: c.matchRef, Topic: c.topicJSON, Event: wire.EventError, Payload: reasonChannelCrash}, false)
+	c.socket.sendPush(&wire.Push{JoinRef: c.matchRef(), Ref: c.matchRef(), Topic: c.topicJSON(), Event: wire.EventError, Payload: reasonChannelCrash}, false)
 }
 
 func statusOr(status []byte, fallback string) string {

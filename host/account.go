@@ -76,7 +76,8 @@ func (c *Channel) stateAfter(r *abi.Response) int {
 	case r.HasState:
 		return len(r.State)
 	case c.sub == nil: // a join, which begins with what connect gave
-		return len(c.socket.seed)
+		seed, _ := c.socket.seed()
+		return len(seed)
 	}
 	return len(c.state)
 }

@@ -191,7 +191,7 @@ func (c *crowd) count() (there [quotaKinds]int64, ok bool) {
 	for _, w := range c.sockets {
 		there[quotaConnections]++
 		w.mu.Lock()
-		there[quotaChannels] += int64(len(w.channels))
+		there[quotaChannels] += int64(w.joined)
 		w.mu.Unlock()
 		for _, ch := range w.unfinished() {
 			if !ch.mail.enter() {

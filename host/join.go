@@ -70,7 +70,8 @@ func (c *Channel) accepted(j *joining) bool {
 
 	req := c.request(b, abi.CallbackJoin)
 	req.Ref, req.Payload, req.Binary = j.ref, j.payload, j.binary
-	req.State, req.StateVersion = c.socket.seed, c.socket.seedVer
+	seed, version := c.socket.seed()
+	req.State, req.StateVersion = seed, version
 	resp, err := c.call(b)
 	if err == nil {
 		err = c.checkOutput(resp)
@@ -88,7 +89,7 @@ func (c *Channel) accepted(j *joining) bool {
 		c.refuseJoin(j, resp)
 		return false
 	}
-	c.state, c.stateVersion = bytes.Clone(c.socket.seed), c.socket.seedVer
+	c.state, c.stateVersion = bytes.Clone(seed), version
 	c.setState(resp)
 	c.counted = true
 	c.socket.srv.stats.channels.Add(1)

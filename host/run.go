@@ -20,7 +20,7 @@ func (c *Channel) request(b *scratch, cb abi.Callback) *abi.Request {
 		Topic:        append(b.topic[:0], c.topic...),
 		JoinRef:      c.joinRef(),
 		State:        c.state,
-		IDTopic:      append(b.idTopic[:0], c.socket.idTopic...),
+		IDTopic:      append(b.idTopic[:0], c.socket.idTopic()...),
 	}
 	b.id, b.topic, b.idTopic = b.req.SocketID, b.req.Topic, b.req.IDTopic
 	c.socket.srv.stamp(&b.req)

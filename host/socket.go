@@ -22,29 +22,55 @@ type Socket struct {
 	tenant    *Tenant
 	mount     *Mount
 	id        string
-	idTopic   string
-	seed      []byte // state that connect gave; every join starts from it
-	seedVer   uint32
-	transport abi.Transport
-	deflates  bool // permessage-deflate was agreed on
-	codec     codec
+	given     *given // nil where connect gave nothing
 	link      link
 	log       *slog.Logger
+	leave     func() // gives back what was counted for the connection; nil for nothing
+	transport abi.Transport
+	codec     codec
+	deflates  bool // permessage-deflate was agreed on
 
-	leave func() // gives back what was counted for the connection; nil for nothing
+	departed bool // nothing of it is to be made any more; guarded by mu
+
+	farewell farewell
+	closing  atomic.Bool // what still comes in is ignored; the reader is to wind down
 
 	// Owned by the goroutine that reads.
 	detach func() // see DetachingHandler; to be called before the goroutine blocks. nil if it may block
-	meter meter
+	meter  meter
 
-	closing  atomic.Bool // what still comes in is ignored; the reader is to wind down
-	farewell farewell
+	mu sync.Mutex
 
-	mu       sync.Mutex
-	channels []*Channel                    // joined or joining, in the order of their topics; each counts for the tenant
-	ending   []*Channel                    // withdrawn, but their last callback is to come
-	idSub    *pubsub.Subscription[*Fanout] // of idTopic
-	departed bool                          // nothing of it is to be made any more
+	// channels are first those that are joined or joining, in the order of their
+	// topics, each of which counts for the tenant; then those that are withdrawn,
+	// but whose last callback is to come.
+	channels []*Channel
+	joined   int32 // how many of channels are of the first kind
+}
+
+// given is what connect gave a socket.
+type given struct {
+	idTopic string
+	state   []byte // every join starts from it
+	version uint32 // of state
+
+	sub *pubsub.Subscription[*Fanout] // of idTopic; guarded by the socket's mu
+}
+
+// idTopic returns the topic that all sockets of a user have, "" for none.
+func (s *Socket) idTopic() string {
+	if s.given == nil {
+		return ""
+	}
+	return s.given.idTopic
+}
+
+// seed returns the state that joins start from.
+func (s *Socket) seed() (state []byte, version uint32) {
+	if s.given == nil {
+		return nil, 0
+	}
+	return s.given.state, s.given.version
 }
 
 // link carries a socket's messages to its client: a WebSocket connection or a
@@ -87,9 +113,11 @@ func (f *farewell) patient() bool {
 
 func newSocket(srv *Server, m *Mount, c *connected) *Socket {
 	s := &Socket{
-		srv: srv, tenant: m.tenant, mount: m,
-		id: c.socketID, idTopic: c.idTopic, seed: c.state, seedVer: c.stateVersion,
+		srv: srv, tenant: m.tenant, mount: m, id: c.socketID,
 		transport: c.transport, codec: newCodec(c), deflates: c.deflates, leave: c.leave,
+	}
+	if c.idTopic != "" || len(c.state) > 0 || c.stateVersion != 0 {
+		s.given = &given{idTopic: c.idTopic, state: c.state, version: c.stateVersion}
 	}
 	s.log = slog.New((*socketLines)(s))
 	return s
@@ -103,13 +131,14 @@ func (s *Socket) arrive() bool {
 		s.giveBack()
 		return false
 	}
-	if s.idTopic == "" {
+	topic := s.idTopic()
+	if topic == "" {
 		return true
 	}
 	// From here on the socket may be told to end, and so depart.
-	sub := s.tenant.pubsub.Subscribe(s.idTopic, s, nil)
+	sub := s.tenant.pubsub.Subscribe(topic, s, nil)
 	s.mu.Lock()
-	s.idSub = sub
+	s.given.sub = sub
 	late := s.departed
 	s.mu.Unlock()
 	if late {
@@ -119,8 +148,11 @@ func (s *Socket) arrive() bool {
 }
 
 func (s *Socket) depart() {
+	var sub *pubsub.Subscription[*Fanout]
 	s.mu.Lock()
-	sub := s.idSub
+	if s.given != nil {
+		sub = s.given.sub
+	}
 	s.departed = true
 	s.mu.Unlock()
 	if sub != nil {
@@ -211,7 +243,7 @@ func (s *Socket) channel(topic string) *Channel {
 // findLocked returns the place of a topic's channel, or where it would be. A
 // socket has few channels, which a list holds in a fifth of a map's room.
 func (s *Socket) findLocked(topic string) (at int, found bool) {
-	return slices.BinarySearchFunc(s.channels, topic, func(c *Channel, topic string) int { return strings.Compare(c.topic, topic) })
+	return slices.BinarySearchFunc(s.channels[:s.joined], topic, func(c *Channel, topic string) int { return strings.Compare(c.topic, topic) })
 }
 
 // minEnding is how many channels of a socket may be ending, however few it may
@@ -227,12 +259,12 @@ const minEnding = 32
 func (s *Socket) enter(c *Channel) (old *Channel, refusal []byte) {
 	s.mu.Lock()
 	at, found := s.findLocked(c.topic)
-	others := len(s.channels)
+	others, ending := int(s.joined), len(s.channels)-int(s.joined)
 	if found {
 		old = s.channels[at]
 		others--
 	}
-	over := others >= s.mount.MaxChannels || len(s.ending) > max(s.mount.MaxChannels, minEnding)
+	over := others >= s.mount.MaxChannels || ending > max(s.mount.MaxChannels, minEnding)
 	ok, full := !over || s.mount.Limits.logsOnly(limitMaxChannels), false
 	if ok && old == nil { // else it counts in the place of the old one
 		ok, full = s.tenant.quotas[quotaChannels].take(1)
@@ -240,6 +272,7 @@ func (s *Socket) enter(c *Channel) (old *Channel, refusal []byte) {
 	if ok {
 		s.displaceLocked(old)
 		s.channels = slices.Insert(s.channels, at, c)
+		s.joined++
 	}
 	s.mu.Unlock()
 	if full {
@@ -285,26 +318,24 @@ func (s *Socket) displaceLocked(c *Channel) bool {
 	if !found || s.channels[at] != c {
 		return false
 	}
-	s.channels = without(s.channels, at)
-	s.ending = append(s.ending, c)
+	s.channels = append(slices.Delete(s.channels, at, at+1), c)
+	s.joined--
 	return true
 }
 
 // forget lets go of a channel that has ended.
 func (s *Socket) forget(c *Channel) {
 	s.mu.Lock()
-	if at := slices.Index(s.ending, c); at >= 0 {
-		s.ending = without(s.ending, at)
+	defer s.mu.Unlock()
+	at := slices.Index(s.channels[s.joined:], c)
+	if at < 0 {
+		return
 	}
-	s.mu.Unlock()
-}
-
-// without returns list without the channel at a place, nil when none is left.
-func without(list []*Channel, at int) []*Channel {
-	if len(list) == 1 {
-		return nil
+	at += int(s.joined)
+	s.channels = slices.Delete(s.channels, at, at+1)
+	if len(s.channels) == 0 {
+		s.channels = nil
 	}
-	return slices.Delete(list, at, at+1)
 }
 
 // unfinished returns the channels that have not ended, in the order of their
@@ -312,7 +343,7 @@ func without(list []*Channel, at int) []*Channel {
 func (s *Socket) unfinished() []*Channel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := slices.Concat(s.ending, s.channels)
+	all := slices.Clone(s.channels)
 	slices.SortFunc(all, func(a, b *Channel) int { return strings.Compare(a.topic, b.topic) })
 	return all
 }

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aviary-host/aviary/abi"
@@ -36,9 +34,14 @@ type refusal struct {
 
 // newSocketID returns 128 random bits in upper-case hex.
 func newSocketID() string {
+	const digits = "0123456789ABCDEF"
 	var b [16]byte
 	rand.Read(b[:]) // never fails: crypto/rand crashes the process instead
-	return strings.ToUpper(hex.EncodeToString(b[:]))
+	var text [2 * len(b)]byte
+	for i, x := range b {
+		text[2*i], text[2*i+1] = digits[x>>4], digits[x&15]
+	}
+	return string(text[:])
 }
 
 // connect asks the mount's handler about a client (phoenix socket.ex,

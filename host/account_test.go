@@ -132,7 +132,7 @@ func newCrowd(t *testing.T, limits TenantLimits) *crowd {
 	}
 	c := &crowd{t: t, tenant: s.tenants[1]}
 	for range 4 {
-		leave, _ := c.tenant.enterTenant(nil, func() {})
+		leave, _ := c.tenant.enterTenant(&visitor{}, false)
 		w := newStream(newSocket(s, &s.cfg.Mounts[0], &connected{
 			version: wire.Version2, socketID: newSocketID(), transport: abi.TransportWebSocket,
 			state: []byte("seed"), leave: leave, idTopic: "users:ada",

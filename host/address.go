@@ -122,29 +122,32 @@ func (a *addresses) scheme(ctx *fasthttp.RequestCtx) string {
 	return "http"
 }
 
-// enterAddress counts a client's connection; leave, which is never nil, has to be
-// called in the end. A connection over a limit is told which.
-func (s *Server) enterAddress(v *visitor) (leave func(), refused *refusal) {
+// enterAddress counts a client's connection, and tells whether it has: then
+// leaveAddress has to be called in the end. A connection over a limit is told
+// which.
+func (s *Server) enterAddress(v *visitor) (counted bool, refused *refusal) {
 	a, addr := s.addresses, v.client
 	if addr.IsLoopback() && len(v.ctx.Request.Header.Peek("X-Forwarded-For")) == 0 {
-		return func() {}, nil // what anybody may write into the header exempts nobody
+		return false, nil // what anybody may write into the header exempts nobody
 	}
 	key := limit.AddressKey(addr)
 	if ok, wait := a.opening.Take(key, time.Since(a.began)); !ok && s.overAddress(addr, limitConnectionRate, a.cfg.ConnectionRate) {
 		v.ctx.Response.Header.Set("Retry-After", fmt.Sprint(int64(wait/time.Second)+1))
-		return func() {}, tooMany(addr, limitConnectionRate, a.cfg.ConnectionRate)
+		return false, tooMany(addr, limitConnectionRate, a.cfg.ConnectionRate)
 	}
 	if a.cfg.ConnectionsPerAddress <= 0 {
-		return func() {}, nil
+		return false, nil
 	}
 	if a.open.Acquire(key) {
-		return func() { a.open.Release(key) }, nil
+		return true, nil
 	}
 	if s.overAddress(addr, limitConnections, a.cfg.ConnectionsPerAddress) {
-		return func() {}, tooMany(addr, limitConnections, a.cfg.ConnectionsPerAddress)
+		return false, tooMany(addr, limitConnections, a.cfg.ConnectionsPerAddress)
 	}
-	return func() {}, nil
+	return false, nil
 }
+
+func (s *Server) leaveAddress(addr netip.Addr) { s.addresses.open.Release(limit.AddressKey(addr)) }
 
 // overAddress logs a limit that is exceeded, now and then, and tells whether it
 // is enforced.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"runtime"
 	"strconv"
@@ -12,7 +13,8 @@ import (
 	"time"
 
 	"github.com/aviary-host/aviary/abi"
-	"github.com/aviary-host/aviary/wire"
+	"github.com/aviary-host/aviary/host/limit"
+	"github.com/valyala/fasthttp"
 )
 
 // This file measures what sockets and channels take of the heap where nothing is
@@ -74,7 +76,9 @@ func fill(tb testing.TB, c crowdShape) *hall {
 	tb.Helper()
 	srv, err := New(Config{
 		Routes: []Route{{Pattern: "*", Handler: echoes{}, Plugin: "echoes"}},
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), // one that has to keep what it is given
+
+		ConnectionRate: limit.Rate{Count: -1},
+		Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)), // one that has to keep what it is given
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -83,12 +87,7 @@ func fill(tb testing.TB, c crowdShape) *hall {
 	tb.Cleanup(func() { h.empty(tb) })
 	empty := heap()
 	for i := range h.all {
-		s := newSocket(srv, &srv.cfg.Mounts[0], &connected{version: wire.Version2, socketID: newSocketID(), transport: abi.TransportWebSocket})
-		s.link = &h.links[i]
-		if !s.arrive() {
-			tb.Fatal("not let in")
-		}
-		h.all[i] = s
+		h.all[i] = h.letIn(tb, i, &h.links[i])
 	}
 	connected := heap()
 	h.perSock = connected.since(empty, c.sockets)
@@ -102,6 +101,29 @@ func fill(tb testing.TB, c crowdShape) *hall {
 	h.perChan = heap().since(connected, c.sockets*c.channels)
 	h.expect(tb, "joined", memoryLink{pushes: c.channels})
 	return h
+}
+
+// letIn makes a socket of a client that asks to be let in, as upgrade does. Of each
+// address there come a thousand.
+func (h *hall) letIn(tb testing.TB, i int, l link) *Socket {
+	tb.Helper()
+	var req fasthttp.Request
+	req.SetRequestURI("/socket/websocket?vsn=2.0.0")
+	v := &visitor{
+		ctx: new(fasthttp.RequestCtx), mount: &h.srv.cfg.Mounts[0], transport: abi.TransportWebSocket,
+		client: netip.AddrFrom4([4]byte{10, byte(i / 256_000), byte(i / 1000)}), scheme: "http",
+	}
+	v.ctx.Init(&req, nil, nil)
+	c, refused := h.srv.admit(v)
+	if refused != nil {
+		tb.Fatal(refused.body)
+	}
+	s := newSocket(h.srv, v.mount, c)
+	s.link = l
+	if !s.arrive() {
+		tb.Fatal("not let in")
+	}
+	return s
 }
 
 // hear has a socket receive a message about one of its topics, and waits until
@@ -243,11 +265,7 @@ func BenchmarkJoin(b *testing.B) {
 	frame := []byte(`["1","1","room:0","phx_join",{}]`)
 	b.ReportAllocs()
 	for b.Loop() {
-		s := newSocket(h.srv, &h.srv.cfg.Mounts[0], &connected{version: wire.Version2, socketID: newSocketID(), transport: abi.TransportWebSocket})
-		s.link = link
-		if !s.arrive() {
-			b.Fatal("not let in")
-		}
+		s := h.letIn(b, 0, link)
 		if err := s.receive(frame, false); err != nil {
 			b.Fatal(err)
 		}

@@ -243,17 +243,22 @@ func (t *Tenant) overMessages() *tenantExcess {
 // connections, in seconds.
 const fullRetry = 5
 
-// enterTenant counts a connection of the tenant. The leave that it returns, or
-// calls itself if it refuses, gives back what the given one does and this.
-func (t *Tenant) enterTenant(v *visitor, leave func()) (both func(), refused *refusal) {
-	e := t.take(quotaConnections, 1)
-	if e == nil {
-		return func() { t.give(quotaConnections, 1); leave() }, nil
+// enterTenant counts a connection of the tenant. leave gives that back in the end,
+// and what was counted of the address, which is given back at once if the
+// connection is refused.
+func (t *Tenant) enterTenant(v *visitor, counted bool) (leave func(), refused *refusal) {
+	if e := t.take(quotaConnections, 1); e != nil {
+		if counted {
+			t.srv.leaveAddress(v.client)
+		}
+		v.ctx.Response.Header.Set("Retry-After", strconv.Itoa(fullRetry))
+		return nil, &refusal{
+			status: fasthttp.StatusServiceUnavailable, retry: true,
+			body: fmt.Sprintf("no more connections are taken: over %s (%s)", e.value(), e.kind.key()),
+		}
 	}
-	leave()
-	v.ctx.Response.Header.Set("Retry-After", strconv.Itoa(fullRetry))
-	return nil, &refusal{
-		status: fasthttp.StatusServiceUnavailable, retry: true,
-		body: fmt.Sprintf("no more connections are taken: over %s (%s)", e.value(), e.kind.key()),
+	if addr := v.client; counted {
+		return func() { t.give(quotaConnections, 1); t.srv.leaveAddress(addr) }, nil
 	}
+	return func() { t.give(quotaConnections, 1) }, nil
 }

@@ -56,10 +56,11 @@ func (s *Server) admit(v *visitor) (*connected, *refusal) {
 		v.mount.tenant.clientFault(v.mount.tenant.log, "client refused", "VSN_UNSUPPORTED", "vsn", logText(v.ctx.QueryArgs().Peek("vsn")), "supported", "1.0.x 2.0.x")
 		return nil, &refusal{status: fasthttp.StatusForbidden, body: fmt.Sprintf("vsn %q is not spoken here; 1.0.x and 2.0.x are", logText(v.ctx.QueryArgs().Peek("vsn")))}
 	}
-	leave, refused := s.enterAddress(v)
-	if refused == nil {
-		leave, refused = v.mount.tenant.enterTenant(v, leave)
+	counted, refused := s.enterAddress(v)
+	if refused != nil {
+		return nil, refused
 	}
+	leave, refused := v.mount.tenant.enterTenant(v, counted)
 	if refused != nil {
 		return nil, refused
 	}

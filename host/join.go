@@ -51,8 +51,6 @@ func (c *Channel) join(j *joining) {
 		j.old.end(abi.ReasonDuplicateJoin, true)
 	}
 	if !c.accepted(j) {
-		c.hold(account{})
-		c.closeMail()
 		c.socket.forget(c)
 		return
 	}
@@ -113,11 +111,15 @@ func (c *Channel) joinFailure(err error) []byte {
 	return reasonJoinCrashed
 }
 
-// refuseJoin answers a join that comes to nothing. Whoever has read the answer
-// finds the topic and its place free, and nothing on the topic is answered in
-// front of it.
+// refuseJoin answers a join that comes to nothing, then what has come behind it.
+// Whoever has read the answer finds the topic and its place free, and nothing on the
+// topic is answered in front of it, nor out of turn.
 func (c *Channel) refuseJoin(j *joining, resp *abi.Response) {
-	c.socket.withdraw(c, func() { c.replyJoin(j, wire.StatusError, resp) })
+	c.hold(account{})
+	c.socket.withdraw(c, func() {
+		c.replyJoin(j, wire.StatusError, resp)
+		c.closeMail()
+	})
 }
 
 // replyJoin answers a join. The close frame of the channel that it replaced

@@ -226,8 +226,12 @@ func (c *Channel) finish(why abi.Reason, last func()) {
 	}
 	c.socket.tenant.presence.UntrackAll(c.owner)
 	c.hold(account{})
-	c.withdraw(last)
-	c.closeMail()
+	c.withdraw(func() {
+		if last != nil {
+			last()
+		}
+		c.closeMail()
+	})
 	c.socket.forget(c)
 }
 

@@ -163,7 +163,7 @@ func TestPollKeepsMessagesOfAGetWhoseClientHasGone(t *testing.T) {
 // one, and those of an answer are a piece of the whole without a gap.
 func TestPollHandsOutEachMessageOnce(t *testing.T) {
 	const total = 2000
-	s := start(t, &script{}, host.Mount{LongPoll: true, PollWindow: 100 * time.Millisecond})
+	s := start(t, &script{}, host.Mount{LongPoll: true, PollWindow: 2 * time.Second})
 	p := s.poller(t)
 	p.join("t")
 	var mu sync.Mutex

@@ -86,6 +86,9 @@ func (p *Plugin) takePicture(in *instance, method image.Method) error {
 	if err != nil {
 		return p.refuseFor("no picture of the module's memory could be taken", err)
 	}
+	if g := in.mod.ExportedGlobal(meter.PagesExport); g != nil {
+		i.Expect(int(g.Get()) * pageSize) // it has room to grow, which few callbacks use
+	}
 	p.picture = &picture{image: i, bufPtr: in.bufPtr, bufCap: in.bufCap}
 	for _, g := range in.globals {
 		p.picture.globals = append(p.picture.globals, g.Get())

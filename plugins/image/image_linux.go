@@ -17,6 +17,7 @@ type Image struct {
 	pagemap *os.File // of this process; nil where the method needs none
 	method  Method
 	kept    int // bytes that are not holes
+	used    int // see Expect
 }
 
 // New takes a picture of a memory, whose length is a multiple of the system's page and
@@ -125,6 +126,12 @@ func (i *Image) Method() Method { return i.method }
 // Kept returns the bytes that the picture takes; what was zero takes none.
 func (i *Image) Kept() int { return i.kept }
 
+// Expect says that memories will hardly be written behind their first n bytes, a multiple
+// of the system's page. Those that are mapped from then on lie so that the rest of them is
+// cheap to look at while that is so. Where it is not they are put back all the same. It
+// must not be called together with Map.
+func (i *Image) Expect(n int) { i.used = min(max(n, 0), len(i.view)) }
+
 // Close gives the picture up. Its memories stay as they are, but must not be reset any
 // more. Idempotent.
 func (i *Image) Close() error {
@@ -165,22 +172,29 @@ func (i *Image) Map() (*Memory, error) {
 	return mapped(i, int(i.file.Fd()), len(i.view), 0)
 }
 
-// alignment is what one page of a page table covers. A memory that begins there shares
-// none with its neighbours, whose pages a scan would have to pass.
+// alignment is what one page of a page table covers, of which a scan passes each entry or,
+// where nobody has touched any of them, none.
 const alignment = 2 << 20
 
+// mapped places a memory so that what is likely written of it ends where a page of the page
+// table does: what is not lies behind pages of its own, which are not there. Nor are any
+// shared with neighbours, whose entries a scan would have to pass.
 func mapped(i *Image, fd, n, flags int) (*Memory, error) {
 	m := &Memory{image: i}
 	if n == 0 {
 		return m, nil
 	}
 	var err error
-	m.reserved, err = unix.Mmap(-1, 0, n+alignment, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	m.reserved, err = unix.Mmap(-1, 0, n+3*alignment, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
-		return nil, fmt.Errorf("mmap of %d bytes: %w", n+alignment, err)
+		return nil, fmt.Errorf("mmap of %d bytes: %w", n+3*alignment, err)
+	}
+	used := 0
+	if i != nil {
+		used = i.used
 	}
 	base := uintptr(unsafe.Pointer(&m.reserved[0]))
-	at := int(-base & (alignment - 1))
+	at := alignment + int(-(base+uintptr(used))&(alignment-1))
 	m.data = m.reserved[at : at+n : at+n]
 	_, err = unix.MmapPtr(fd, 0, unsafe.Pointer(&m.data[0]), uintptr(n),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE|flags)

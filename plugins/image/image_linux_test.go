@@ -163,6 +163,30 @@ func TestMemoriesAreApart(t *testing.T) {
 	})
 }
 
+// TestExpectation: where memories are expected to be written is about their place alone. What
+// is written elsewhere is put back too.
+func TestExpectation(t *testing.T) {
+	page, want := os.Getpagesize(), picture(2*testPages)
+	eachMethod(t, func(t *testing.T, method image.Method) {
+		for _, expected := range []int{-1, 0, 1, 3, testPages - 1, testPages, testPages + 1, 2 * testPages, 9 * testPages} {
+			i := newImage(t, want, method)
+			i.Expect(expected * page)
+			m, beside := newMemory(t, i), newMemory(t, i)
+			for _, at := range []int{0, expected - 1, expected, expected + 1, testPages, 2*testPages - 1} {
+				at = min(max(at, 0), 2*testPages-1) * page
+				m.Bytes()[at]++
+				beside.Bytes()[at]++
+				if err := m.Reset(); err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(m.Bytes(), want) || beside.Bytes()[at] == want[at] {
+					t.Errorf("%d pages expected, byte %d written: not put back, or that of another", expected, at)
+				}
+			}
+		}
+	})
+}
+
 // TestImageOutlivesItsSource: it is a copy.
 func TestImageOutlivesItsSource(t *testing.T) {
 	blank, err := image.Blank(testPages * os.Getpagesize())

@@ -14,6 +14,9 @@ func (*Image) Method() Method { return Auto }
 // Kept returns the bytes that the picture takes.
 func (*Image) Kept() int { return 0 }
 
+// Expect does nothing.
+func (*Image) Expect(int) {}
+
 // Map returns [ErrUnsupported].
 func (*Image) Map() (*Memory, error) { return nil, ErrUnsupported }
 

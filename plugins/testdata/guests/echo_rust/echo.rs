@@ -35,8 +35,9 @@ pub extern "C" fn aviary_abi_v1() -> u64 {
 pub extern "C" fn aviary_alloc(size: u32) -> *mut u64 {
     ROOM.with(|room| {
         let mut room = room.borrow_mut();
+        // The small one first, so that short requests are in the same page: each page that a callback writes is put back.
+        room.response = Vec::with_capacity(2048);
         room.request = vec![0; (size as usize + 7) / 8];
-        room.response = Vec::with_capacity(HEADER + 4 + size as usize);
         room.request.as_mut_ptr()
     })
 }

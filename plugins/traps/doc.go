@@ -8,8 +8,9 @@
 // their sizes kept.
 //
 // The directory is the owner's alone (mode 0700, files 0600), and bounded: 200 files,
-// 64 MiB, and so many of a plugin in a minute. The oldest go first. Files that are no
-// records are not touched.
+// 64 MiB, and so many of a plugin in a minute. Where there is no room, the oldest of the
+// plugin goes that takes most of it, so that none pushes out those of others. Files that
+// are no records are not touched.
 //
 // A Store may be used from any goroutine. It writes while the callback that failed is
 // not answered yet, since the log line of the failure names the file.

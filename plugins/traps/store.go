@@ -53,6 +53,12 @@ type file struct {
 	size int64
 }
 
+// plugin returns whose record it is, as names spell that.
+func (f file) plugin() string {
+	plugin, _, _ := strings.Cut(f.name[len(timeLayout):], ".")
+	return strings.TrimPrefix(plugin, "-")
+}
+
 // minute is how many records a plugin has made in a minute.
 type minute struct {
 	began            time.Time
@@ -104,7 +110,7 @@ func (s *Store) open() error {
 		s.files = append(s.files, file{e.Name(), info.Size()})
 		s.bytes += info.Size()
 	}
-	return s.prune(0)
+	return s.prune("", 0)
 }
 
 // Keeper returns what a plugin's Config.OnTrap is set to: it writes a record, with
@@ -140,7 +146,7 @@ func (s *Store) keep(t *plugins.Trap, payloads bool) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.prune(int64(len(text))); err != nil {
+	if err := s.prune(safe(r.Plugin), int64(len(text))); err != nil {
 		return "", err
 	}
 	return s.write(r, text)
@@ -160,23 +166,49 @@ func (s *Store) minute(plugin string) *minute {
 	return m
 }
 
-// prune removes the oldest files until there is room for one more of so many bytes.
-func (s *Store) prune(bytes int64) error {
+// prune removes files until there is room for one more, of a plugin and so many bytes.
+func (s *Store) prune(plugin string, bytes int64) error {
 	room := s.cfg.Files
 	if bytes > 0 {
 		room--
 	}
 	for len(s.files) > 0 && (len(s.files) > room || s.bytes+bytes > s.cfg.Bytes) {
-		if err := os.Remove(filepath.Join(s.cfg.Dir, s.files[0].name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		at := s.spare(plugin, bytes, len(s.files) > room)
+		if err := os.Remove(filepath.Join(s.cfg.Dir, s.files[at].name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		s.bytes -= s.files[0].size
-		s.files = s.files[1:]
+		s.bytes -= s.files[at].size
+		s.files = slices.Delete(s.files, at, at+1)
 	}
 	if bytes > s.cfg.Bytes {
 		return fmt.Errorf("a record of %d bytes, where all may have %d", bytes, s.cfg.Bytes)
 	}
 	return nil
+}
+
+// spare returns which file goes next: the oldest of the plugin that has the most files, or
+// the most bytes, with the record that is to come. So one that fails all the time pushes
+// out its own, and each has at least its share of the room.
+func (s *Store) spare(plugin string, bytes int64, byFiles bool) (at int) {
+	has := map[string]int64{}
+	for _, f := range s.files {
+		if byFiles {
+			has[f.plugin()]++
+		} else {
+			has[f.plugin()] += f.size
+		}
+	}
+	if own, ok := has[plugin]; ok && byFiles {
+		has[plugin] = own + 1
+	} else if ok {
+		has[plugin] = own + bytes
+	}
+	for i, f := range s.files {
+		if has[f.plugin()] > has[s.files[at].plugin()] {
+			at = i
+		}
+	}
+	return at
 }
 
 // write writes a file of its own for a record.
@@ -215,7 +247,7 @@ const (
 func newName(r *Record, n int) string {
 	name := r.Time.UTC().Format(timeLayout) + "-" + safe(r.Plugin)
 	if n > 0 {
-		name += fmt.Sprintf("-%d", n)
+		name += fmt.Sprintf(".%d", n) // no plugin has a dot there
 	}
 	return name + suffix
 }

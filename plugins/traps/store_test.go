@@ -53,7 +53,7 @@ func TestStoreKeepsRecords(t *testing.T) {
 	if keep(s, 0, 20) == path {
 		t.Fatal("two traps of a nanosecond have one file")
 	}
-	if got := fmt.Sprint(list(t, s)); got != "[000000005Z-chat-1.json 000000005Z-chat.json]" {
+	if got := fmt.Sprint(list(t, s)); got != "[000000005Z-chat.1.json 000000005Z-chat.json]" {
 		t.Errorf("files are %s", got)
 	}
 	text, err := os.ReadFile(path)
@@ -120,6 +120,41 @@ func TestMinute(t *testing.T) {
 	}
 	if r, err := Decode(text); err != nil || r.Skipped != 5 {
 		t.Errorf("%v: %+v", err, r)
+	}
+}
+
+// TestShares: a plugin that fails all the time pushes out its own records, by number and by
+// bytes, also those of an earlier start.
+func TestShares(t *testing.T) {
+	fail := func(s *Store, plugin string, past, payload int) {
+		trap := newTrap(payload)
+		trap.Plugin, trap.Time = plugin, noon.Add(time.Duration(past))
+		if s.Keeper(true)(trap); trap.File == "" {
+			t.Errorf("no record of %s", plugin)
+		}
+	}
+	s := open(t, Config{Files: 4, PerMinute: 1000})
+	fail(s, "quiet", 0, 10)
+	fail(s, "other", 10, 10)
+	for i := range 20 {
+		fail(s, "loud", 20+i, 10)
+	}
+	if got := fmt.Sprint(list(t, s)); got != "[000000005Z-quiet.json 000000015Z-other.json 000000043Z-loud.json 000000044Z-loud.json]" {
+		t.Errorf("files are %s", got)
+	}
+	for i := range 3 { // has none of its own to push out at first
+		fail(s, "late", 50+i, 10)
+	}
+	if got := fmt.Sprint(list(t, s)); got != "[000000005Z-quiet.json 000000015Z-other.json 000000044Z-loud.json 000000057Z-late.json]" {
+		t.Errorf("files are %s", got)
+	}
+	s = open(t, Config{Dir: s.cfg.Dir, Bytes: s.bytes + 40_000, PerMinute: 1000})
+	for i := range 20 {
+		fail(s, "loud", 60+i, 10_000)
+	}
+	if got := fmt.Sprint(list(t, s)); !strings.HasPrefix(got, "[000000005Z-quiet.json 000000015Z-other.json 000000057Z-late.json 00") ||
+		!strings.HasSuffix(got, "084Z-loud.json]") {
+		t.Errorf("files are %s", got)
 	}
 }
 

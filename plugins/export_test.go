@@ -117,3 +117,9 @@ func (p *Plugin) GuestPages() (pages uint64, err error) {
 
 // Wary tells whether the next callback gets short slices of fuel.
 func (p *Plugin) Wary() bool { return p.wary.Load() > 0 }
+
+// OpenBreaker opens the breaker, for a pause that is over: the next callback is a probe.
+func (p *Plugin) OpenBreaker() {
+	p.breaker.open()
+	p.breaker.until = 0
+}

@@ -51,6 +51,10 @@ func outcomeOf(err error) outcome {
 		return outcomeUnsaid
 	}
 	switch call.Kind {
+	case KindDenied:
+		// The module is well, and may not do what it tried. A probe that said nothing would
+		// be followed by the next, one at a time, as long as clients have it try that.
+		return outcomeGood
 	case KindTrap, KindPanic, KindExit, KindBadPointer, KindBadResponse, KindBadAlloc, KindInstantiate,
 		KindFuel, KindDeadline, KindStack:
 		return outcomeFailed

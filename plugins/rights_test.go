@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/plugins"
@@ -69,6 +70,19 @@ func TestDeniedLog(t *testing.T) {
 	}
 	if lines := out.lines(); lines != nil {
 		t.Errorf("logged %q", lines)
+	}
+}
+
+// TestDeniedProbe: a module that runs into what it may not do is well. As long as clients
+// have it try that, a breaker that does not take note would let them through one at a time.
+func TestDeniedProbe(t *testing.T) {
+	errNoLog := errors.New("log: the plugin may not do that")
+	p := load(t, fault(t, "imports"), plugins.Config{LogDenied: errNoLog, Breaker: plugins.Breaker{Failures: 1, Window: time.Second}})
+	p.OpenBreaker()
+	_, err := handle(p, abi.CallbackHandleIn, order{args: [4]uint32{1, addrText, 2}, text: "hi"}.payload())
+	checkDenied(t, err, errNoLog)
+	if s := p.Stats(); s.Breaker != "closed" {
+		t.Errorf("the breaker is %s", s.Breaker)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -37,7 +38,7 @@ type Suspension struct {
 }
 
 // SuspensionStore keeps over restarts which tenants are suspended. Both methods
-// may block; no two calls overlap.
+// may block; no two calls overlap. Suspensions that come at once may share one Save.
 type SuspensionStore interface {
 	// Load returns those that were saved last, none where nothing was. What it
 	// cannot read is an error, and the server is not made: a tenant must not come
@@ -59,9 +60,41 @@ type Outcome struct {
 
 // suspensions are all that are in force, those of tenants that are not declared
 // any more included: one that is declared again later is still suspended.
+//
+// No lock is held while a tenant is given its grace but its own, Tenant.changing. The
+// order of locks is that, saving, mu.
 type suspensions struct {
-	mu  sync.Mutex // one change at a time, saving included
-	all map[string]Suspension
+	saving sync.Mutex // one Save at a time
+	saved  uint64     // the count of changes when the last good one began; guarded by saving
+
+	mu      sync.Mutex // guards the following
+	all     map[string]Suspension
+	changes uint64
+}
+
+// add takes note of a suspension, and tells which change it is.
+func (s *suspensions) add(sp *Suspension) (change uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if before, ok := s.all[sp.Tenant]; ok {
+		sp.Since = before.Since
+	}
+	s.all[sp.Tenant] = *sp
+	s.changes++
+	return s.changes
+}
+
+// list returns all but one, in the order of their names, and which change was the last.
+func (s *suspensions) list(but string) (list []Suspension, change uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, sp := range s.all {
+		if name != but {
+			list = append(list, sp)
+		}
+	}
+	slices.SortFunc(list, func(a, b Suspension) int { return strings.Compare(a.Tenant, b.Tenant) })
+	return list, s.changes
 }
 
 const (
@@ -130,15 +163,12 @@ func (s *Server) suspend(name, reason, by string) (Outcome, error) {
 		s.log.Warn("suspend refused", "code", "SUSPEND_REFUSED", "tenant", logText([]byte(name)), "by", by, "err", err)
 		return Outcome{}, err
 	}
-	s.suspensions.mu.Lock()
-	defer s.suspensions.mu.Unlock()
+	t.changing.Lock()
+	defer t.changing.Unlock()
 	sp := Suspension{Tenant: name, Reason: reason, Since: time.Now().UTC()}
-	if before, ok := s.suspensions.all[name]; ok {
-		sp.Since = before.Since
-	}
-	s.suspensions.all[name] = sp
+	change := s.suspensions.add(&sp)
 	out := Outcome{Tenant: name, Suspended: true, Closed: t.shut(&sp)}
-	out.Kept, err = s.saveSuspensions(s.suspensions.all)
+	out.Kept, err = s.saveSuspension(change)
 	s.log.Warn("tenant suspended", "code", "TENANT_SUSPENDED", "tenant", name, "reason", reason, "by", by, "closed", out.Closed, "kept", out.Kept)
 	if err != nil {
 		s.log.Error("a suspension cannot be saved", "code", "NOT_KEPT", "tenant", name, "err", err)
@@ -154,20 +184,13 @@ func (s *Server) resume(name, reason, by string) (Outcome, error) {
 		s.log.Warn("resume refused", "code", "RESUME_REFUSED", "tenant", logText([]byte(name)), "by", by, "err", err)
 		return Outcome{}, err
 	}
-	s.suspensions.mu.Lock()
-	defer s.suspensions.mu.Unlock()
-	left := map[string]Suspension{}
-	for other, sp := range s.suspensions.all {
-		if other != name {
-			left[other] = sp
-		}
-	}
-	kept, err := s.saveSuspensions(left)
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	kept, err := s.dropSuspension(name)
 	if err != nil {
 		s.log.Error("a suspended tenant is not resumed: that cannot be saved", "code", "NOT_KEPT", "tenant", name, "err", err)
 		return Outcome{Tenant: name, Suspended: t.suspended.Load() != nil}, fmt.Errorf("%s is not resumed: %w: %w", name, ErrNotKept, err)
 	}
-	s.suspensions.all = left
 	t.suspended.Store(nil)
 	s.log.Warn("tenant resumed", "code", "TENANT_RESUMED", "tenant", name, "reason", reason, "by", by, "kept", kept)
 	return Outcome{Tenant: name, Kept: kept}, nil
@@ -187,22 +210,42 @@ func (s *Server) toSuspend(name, reason string) (*Tenant, error) {
 	return t, nil
 }
 
-// saveSuspensions saves all, in the order of their names.
-func (s *Server) saveSuspensions(all map[string]Suspension) (kept bool, err error) {
+// saveSuspension returns when a change is saved. One that was made while another was being
+// saved may find itself saved with those that waited too.
+func (s *Server) saveSuspension(change uint64) (kept bool, err error) {
 	if s.cfg.Suspensions == nil {
 		return false, nil
 	}
-	var names []string
-	for name := range all {
-		names = append(names, name)
+	all := &s.suspensions
+	all.saving.Lock()
+	defer all.saving.Unlock()
+	if all.saved >= change {
+		return true, nil
 	}
-	slices.Sort(names)
-	list := make([]Suspension, len(names))
-	for i, name := range names {
-		list[i] = all[name]
+	list, last := all.list("")
+	if err := s.cfg.Suspensions.Save(list); err != nil {
+		return false, err
 	}
-	err = s.cfg.Suspensions.Save(list)
-	return err == nil, err
+	all.saved = last
+	return true, nil
+}
+
+// dropSuspension saves all but that of a tenant, which is in force until then.
+func (s *Server) dropSuspension(name string) (kept bool, err error) {
+	all := &s.suspensions
+	all.saving.Lock()
+	defer all.saving.Unlock()
+	list, last := all.list(name)
+	if s.cfg.Suspensions != nil {
+		if err := s.cfg.Suspensions.Save(list); err != nil {
+			return false, err
+		}
+		all.saved = last
+	}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	delete(all.all, name)
+	return s.cfg.Suspensions != nil, nil
 }
 
 // shut lets no more sockets in and ends those that there are. What they have

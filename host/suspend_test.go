@@ -197,6 +197,56 @@ func TestSuspendUnderLoad(t *testing.T) {
 	load.Wait()
 }
 
+// slowBook is a notebook that is opened for each writing by who reads the channel.
+type slowBook struct {
+	notebook
+	opened chan struct{}
+}
+
+func (b *slowBook) Save(all []host.Suspension) error {
+	b.opened <- struct{}{}
+	return b.notebook.Save(all)
+}
+
+// TestSuspensionsAreIndependent: while one is being saved, which takes as long as a disk
+// does, the sockets of others are closed; all that have waited are saved at once.
+func TestSuspensionsAreIndependent(t *testing.T) {
+	cfg, book := tenants(host.TenantLimits{}), &slowBook{opened: make(chan struct{})}
+	cfg.Suspensions = book
+	s := startConfig(t, intruder(), cfg)
+	a, u := s.at(t, acme), s.at(t, umbrella)
+	a.Join("t", "") // so that they are let in, not only accepted
+	u.Join("t", "")
+	var work sync.WaitGroup
+	suspend := func(name string) {
+		work.Go(func() {
+			want := host.Outcome{Tenant: name, Suspended: true, Closed: 1, Kept: true}
+			if out, err := s.Suspend(name, ""); err != nil || out != want {
+				t.Errorf("got %+v, %v, want %+v", out, err, want)
+			}
+		})
+	}
+	suspend("acme")
+	a.ExpectClose(1013)
+	suspend("umbrella")
+	u.ExpectClose(1013) // nobody has let acme's be saved
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		work.Wait()
+	}()
+	for saving := true; saving; { // once or twice
+		select {
+		case <-book.opened:
+		case <-done:
+			saving = false
+		}
+	}
+	if got := book.names(); got != "acme umbrella" {
+		t.Errorf("saved are %s", got)
+	}
+}
+
 // TestSuspendCutsOffTheStubborn: a client that does not answer the close frame,
 // and one whose callback does not return, have no connection after it.
 func TestSuspendCutsOffTheStubborn(t *testing.T) {

@@ -47,6 +47,7 @@ type Tenant struct {
 
 	table    atomic.Pointer[router]
 	register sync.Mutex // one Register at a time
+	changing sync.Mutex // one Suspend or Resume at a time
 
 	suspended atomic.Pointer[Suspension] // nil unless it is; written with mu held
 

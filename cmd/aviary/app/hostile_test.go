@@ -19,8 +19,10 @@ import (
 )
 
 // The guests of plugins/testdata/hostile, each next to a good one whose clients echo at a
-// steady rate. By itself go test only looks at what happens; make hostile also measures what
-// the others notice, for which the machine must be free.
+// steady rate. Here it is looked at what happens, in one process and with the limits off that
+// would end an attack early. What the others notice, make hostile measures: of attacks by
+// clients in TestHostileNeighbours, with processes and limits as they are in earnest, and of
+// modules that are loaded here. The machine must be free for that.
 
 const corpus = "../../../plugins/testdata/hostile"
 
@@ -60,6 +62,8 @@ type stage struct {
 	*App
 	log *log
 	url string
+
+	measured bool // times are looked at
 }
 
 // newStage starts a server for the length of the test.
@@ -74,7 +78,7 @@ func newStage(t *testing.T, hostiles ...Plugin) *stage {
 		Plugins: append([]Plugin{{Name: "echo", Path: filepath.Join(faults, "echo.wasm"), Topics: []string{"echo:*"}}}, hostiles...),
 		Mounts:  []Mount{{MaxFrame: 256 << 10, Limits: Limits{Frames: off, Messages: off, Joins: off, Channel: off}}},
 	}
-	s := &stage{log: &log{}}
+	s := &stage{log: &log{}, measured: measuring()}
 	var err error
 	if s.App, err = Start(t.Context(), cfg, slog.New(slog.NewTextHandler(s.log, nil))); err != nil {
 		t.Fatal(err)
@@ -118,15 +122,15 @@ func TestHostileGuests(t *testing.T) {
 		t.Run(a.Name, func(t *testing.T) {
 			checkLeaks(t)
 			s := newStage(t, hostilePlugin(&a))
-			r := s.report(t, a.Name, func(until time.Time) {
+			s.measured = false // TestHostileNeighbours does
+			s.report(t, a.Name, func(time.Time) {
 				c := hosttest.Dial(t, s.url, hosttest.Options{})
 				defer c.Drop()
-				for n := 0; n < attackRounds || measuring() && time.Now().Before(until); n++ {
+				for range attackRounds {
 					attack(c, &a)
 					ping(c, a.Name)
 				}
 			})
-			r.print(a.Error)
 			checkLog(t, s.log.String(), &a)
 		})
 	}
@@ -147,11 +151,7 @@ func checkLeaks(t *testing.T) {
 // with an error.
 func attack(c *hosttest.Client, a *hostile.Attack) {
 	joinRef := c.Join(a.Name, "")
-	payload := ""
-	if a.Name == "alloc_later_loop" {
-		payload = `"` + strings.Repeat("x", 100_000) + `"`
-	}
-	c.Push(a.Name, "attack", payload)
+	c.Push(a.Name, "attack", attackPayload(a.Name))
 	if a.Error != "" {
 		c.Expect(fmt.Sprintf(`[%q,%q,%q,"phx_error",{"reason":"channel_crash"}]`, joinRef, joinRef, a.Name))
 		return
@@ -160,6 +160,14 @@ func attack(c *hosttest.Client, a *hostile.Attack) {
 	for c.Receive().Ref != ref { // what it answers, if it does
 	}
 	c.Leave(a.Name)
+}
+
+// attackPayload is what a guest attacks by, if it is more than an event.
+func attackPayload(name string) string {
+	if name == "alloc_later_loop" {
+		return `"` + strings.Repeat("x", 100_000) + `"`
+	}
+	return "{}"
 }
 
 // ping is a good callback of a guest that attacks at other times.

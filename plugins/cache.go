@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 )
@@ -54,6 +57,61 @@ func OpenCacheDir(path string) (*CacheDir, error) {
 
 // Path returns where the directory is.
 func (c *CacheDir) Path() string { return c.path }
+
+// unfinished is how long a file that is being written is left alone: a crash may have left
+// it, or a plugin is being loaded.
+const unfinished = time.Hour
+
+// Trim removes entries, those that were written first, until the rest has no more bytes than
+// the limit. Whose module is loaded keeps its code, and compiles it again at its next start.
+// Several processes may do so in one directory. A nil CacheDir has nothing.
+func (c *CacheDir) Trim(limit int64) error {
+	if c == nil {
+		return nil
+	}
+	type entry struct {
+		path string
+		info fs.FileInfo
+	}
+	var all []entry
+	var bytes int64
+	err := filepath.WalkDir(c.path, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return ignoreGone(err)
+		}
+		info, err := d.Info()
+		if err != nil {
+			return ignoreGone(err)
+		}
+		bytes += info.Size()
+		if filepath.Ext(path) != ".tmp" || time.Since(info.ModTime()) > unfinished {
+			all = append(all, entry{path, info})
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cache directory: %w", err)
+	}
+	slices.SortStableFunc(all, func(a, b entry) int { return a.info.ModTime().Compare(b.info.ModTime()) })
+	for _, e := range all {
+		if bytes <= limit {
+			break
+		}
+		if err := ignoreGone(os.Remove(e.path)); err != nil {
+			return fmt.Errorf("cache directory: %w", err)
+		}
+		bytes -= e.info.Size()
+	}
+	return nil
+}
+
+// ignoreGone returns err, nil if it says that a file is not there: another process was first.
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
 
 // attach gives a runtime a view of the directory that is its own: closing it frees what
 // was compiled there. A nil CacheDir changes nothing.

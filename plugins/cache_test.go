@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aviary-host/aviary/abi"
 	"github.com/aviary-host/aviary/plugins"
@@ -91,4 +92,65 @@ func TestCacheIsUsed(t *testing.T) {
 	if got := mustHandle(t, second, abi.CallbackHandleIn, "still there"); got != "still there" {
 		t.Errorf("echo is %s", got)
 	}
+}
+
+// TestCacheTrim: the entries that were written first go, in whichever directory they are, and
+// what is being written stays.
+func TestCacheTrim(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	cache, err := plugins.OpenCacheDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	write := func(name string, bytes int, age time.Duration) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, make([]byte, bytes), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now, now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("v1/oldest", 100, 5*time.Hour)
+	write("v1/left.1.tmp", 100, 4*time.Hour)
+	write("v2/older", 100, 3*time.Hour)
+	write("v2/young.1.tmp", 100, time.Minute)
+	write("v2/newest", 100, 0)
+	for _, tt := range []struct {
+		limit int64
+		want  string
+	}{
+		{500, "left.1.tmp oldest newest older young.1.tmp"},
+		{499, "left.1.tmp newest older young.1.tmp"},
+		{300, "newest older young.1.tmp"},
+		{299, "newest young.1.tmp"},
+		{0, "young.1.tmp"},
+	} {
+		if err := cache.Trim(tt.limit); err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for _, path := range glob(t, filepath.Join(dir, "*", "*")) {
+			left = append(left, filepath.Base(path))
+		}
+		if got := strings.Join(left, " "); got != tt.want {
+			t.Errorf("with a limit of %d there are %s, want %s", tt.limit, got, tt.want)
+		}
+	}
+	if err := (*plugins.CacheDir)(nil).Trim(0); err != nil {
+		t.Error(err)
+	}
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,27 @@ const (
 
 	cacheOff = "off"
 )
+
+// Bounds of Config.CacheSize. With the least, what one large module is compiled to fits.
+const (
+	defaultCacheSize = 1 << 30
+	minCacheSize     = 64 << 20
+)
+
+// checkCache refuses a bound that would have every module compiled anew at each start.
+func (c *Config) checkCache() error {
+	if c.CacheSize != 0 && c.CacheSize < minCacheSize {
+		return fmt.Errorf("cache_size: %d bytes, at least %d", c.CacheSize, minCacheSize)
+	}
+	return nil
+}
+
+// trimCache keeps the directory within its bound. That it cannot is no reason to stop.
+func (a *App) trimCache(cfg *Config) {
+	if err := a.cache.Trim(int64(cmp.Or(cfg.CacheSize, defaultCacheSize))); err != nil {
+		a.log.Warn("compiled modules take more room than they may (cache_size)", "code", "CACHE_NOT_TRIMMED", "err", err)
+	}
+}
 
 // openCache opens the directory of compiled modules, if there is to be one. A server that
 // was not told where it is does without it where it cannot be had.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // started starts an app with a guest, and ends it.
@@ -52,6 +53,32 @@ func TestCacheDir(t *testing.T) {
 	kept, err := filepath.Glob(filepath.Join(dir, "*", "aviary", "modules", "*", "*"))
 	if err != nil || len(kept) != 1 {
 		t.Errorf("kept are %v, %v", kept, err)
+	}
+}
+
+// TestCacheSize: what was compiled long ago makes room for what is compiled now.
+func TestCacheSize(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(dir, "old")
+	if err := os.WriteFile(old, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Truncate(old, defaultCacheSize), os.Chtimes(old, time.Time{}, time.Now().Add(-time.Hour))); err != nil { // a hole
+		t.Fatal(err)
+	}
+	if log, err := started(t, dir); err != nil || strings.Contains(log, "CACHE_NOT_TRIMMED") {
+		t.Errorf("%v\n%s", err, log)
+	}
+	kept, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if _, gone := os.Stat(old); !errors.Is(gone, os.ErrNotExist) || err != nil || len(kept) != 1 {
+		t.Errorf("old: %v; kept are %v, %v", gone, kept, err)
+	}
+	_, err = Load(write(t, "cache_size = \"1MiB\"\n"+plugin))
+	if err == nil || !strings.Contains(err.Error(), "cache_size: 1048576 bytes, at least 67108864") {
+		t.Errorf("error %v", err)
 	}
 }
 

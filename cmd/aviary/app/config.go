@@ -41,6 +41,8 @@ type Config struct {
 	DataDir  string `toml:"data_dir"`  // where the server keeps what outlasts it; empty: nothing does
 	CacheDir string `toml:"cache_dir"` // compiled modules; empty in a file: in the user's cache; "off", or empty in a Config: none
 
+	CacheSize Size `toml:"cache_size"` // of all in CacheDir, the oldest go first; default 1GiB
+
 	HTTP     HTTP     `toml:"http"`
 	Internal Internal `toml:"internal"`
 	Drain    Drain    `toml:"drain"`
@@ -280,7 +282,7 @@ func (c *Config) check() error {
 	if n := len(c.HTTP.Secret); n > 0 && n < minSecret {
 		err = errors.Join(err, fmt.Errorf("http.secret has %d bytes, it needs at least %d", n, minSecret))
 	}
-	if err := errors.Join(err, c.Drain.check(), checkAddr("http.addr", c.HTTP.Addr), checkAddr("internal.addr", c.Internal.Addr)); err != nil {
+	if err := errors.Join(err, c.checkCache(), c.Drain.check(), checkAddr("http.addr", c.HTTP.Addr), checkAddr("internal.addr", c.Internal.Addr)); err != nil {
 		return err
 	}
 	if len(c.Plugins) == 0 {

@@ -81,6 +81,7 @@ func (a *App) Loaded() { a.loading.Wait() }
 // load fills the slot of a plugin.
 func (a *App) load(ctx context.Context, cfg *Config, p *Plugin) error {
 	loaded, err := a.loadPlugin(ctx, p, cmp.Or(cfg.LoadTimeout, defaultLoadTimeout))
+	a.trimCache(cfg)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPlugin, err)
 	}

@@ -48,6 +48,9 @@ func TestReadmeShowsTheDefaults(t *testing.T) {
 			t.Errorf("%s is %s, the default %s", name, got, want)
 		}
 	}
+	if cfg.CacheSize != defaultCacheSize {
+		t.Errorf("cache_size is %d, the default %d", cfg.CacheSize, int64(defaultCacheSize))
+	}
 	p, d := &cfg.Plugins[0], plugins.Defaults()
 	if p.Fuel != int64(d.Fuel) || p.Deadline.Duration != d.Deadline || int64(p.Stack) != int64(d.Stack) || int64(p.Memory) != int64(d.MemoryPages)*pageSize {
 		t.Errorf("budgets are %d, %s, %d and %d bytes, the defaults %+v", p.Fuel, p.Deadline, p.Stack, p.Memory, d)

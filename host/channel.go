@@ -218,6 +218,8 @@ func (c *Channel) release() {
 
 // run handles mail until there is none.
 func (c *Channel) run() {
+	busy := busyRun{turns: c.socket.tenant.busy}
+	defer busy.end()
 	for {
 		if n := c.dropped.Swap(0); n > 0 {
 			c.log().Warn("messages for handle_info dropped: the callbacks are slower than what comes in", "code", "MAILBOX_FULL", "dropped", n)
@@ -226,6 +228,7 @@ func (c *Channel) run() {
 		if !ok {
 			return
 		}
+		busy.step()
 		c.handle(&m)
 	}
 }

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package host
+
+import "runtime"
+
+// yield lets others by.
+func yield() { runtime.Gosched() }

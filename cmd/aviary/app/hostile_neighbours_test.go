@@ -63,7 +63,11 @@ broadcast = ["*"]
 subscribe = ["*"]
 presence = ["*"]
 send_info = ["*"]
+send_info_others = true
 disconnect = ["*"]
+timers = true
+intercept = true
+log = true
 config = ["*"]
 `
 

@@ -59,7 +59,7 @@ type Server struct {
 	loops   loops
 
 	// work counts every goroutine that runs on behalf of a socket.
-	work sync.WaitGroup
+	work crew
 
 	suspensions suspensions
 
@@ -95,6 +95,7 @@ func New(cfg Config) (*Server, error) {
 		listeners: map[*fasthttp.Server][]net.Listener{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.work.init(s.ctx)
 	s.scratch.New = func() any { return new(scratch) }
 	s.buffers.New = func() any { return new([]byte) }
 	if err := s.makeTenants(); err != nil {

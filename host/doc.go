@@ -9,7 +9,8 @@
 //
 // # The way of a message
 //
-//	conn -> webSocket.readLoop  websocket.go a read, all frames in it (frames.go)
+//	conn -> loop, looped        loop_linux.go a read; TLS and other systems: stream.go
+//	     -> webSocket.handle    websocket.go all frames in it (frames.go)
 //	     -> Socket.receive      socket.go    decoded
 //	     -> Socket.dispatch     dispatch.go  heartbeat, join, stale refs, routing
 //	     -> Channel.handleIn    channel.go   one callback at a time
@@ -19,7 +20,7 @@
 //
 // A broadcast goes Server.Broadcast or effect -> pubsub -> Channel.Deliver ->
 // outbox, encoded once for all its receivers of one serializer ([Fanout]). A
-// client that polls has a pollSession (poll_session.go) in the place of readLoop
+// client that polls has a pollSession (poll_session.go) in the place of webSocket
 // and outbox.
 //
 // Those who share a server without noticing each other are tenants (tenant.go):
@@ -27,8 +28,11 @@
 //
 // # Concurrency
 //
-// Each WebSocket has one goroutine, which reads, and for as long as there is
-// something to write and that goroutine is not about to do it, a second one. A
+// As many loops as there are processors read the WebSockets, and write to them what
+// comes from elsewhere. At any time one goroutine leads a loop; one that a callback
+// keeps away for long leaves that to another ([DetachingHandler]). A connection that
+// no loop can watch has a goroutine of its own, which reads, and for as long as there
+// is something to write and that goroutine is not about to do it, a second one. A
 // join has a goroutine of its own while its callback runs (join.go). Callbacks of one channel never overlap: whoever brings a channel its message
 // runs the callback if the channel is idle, else leaves it in the channel's
 // mailbox (mailbox.go). Nothing calls a handler or writes to a connection while

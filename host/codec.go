@@ -89,9 +89,9 @@ type encoded struct {
 
 // deflated returns the message as a compressed frame, which is made when the
 // first one needs it.
-func (e *encoded) deflated(f *flates) []byte {
+func (e *encoded) deflated(f *flates) *[]byte {
 	e.squeeze.Do(func() { e.squeezed = appendDeflated(nil, f, e.op, e.text) })
-	return e.squeezed
+	return &e.squeezed
 }
 
 // newFanout keeps event and payload, a JSON object, which must not change

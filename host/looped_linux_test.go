@@ -50,7 +50,11 @@ func TestOutboxWaitsForRoom(t *testing.T) {
 		}
 		frame := bytes.Repeat([]byte{byte(i)}, size)
 		want = append(want, frame...)
-		o.attend(o.push(frame, rnd.IntN(2) == 0))
+		if rnd.IntN(2) == 0 {
+			o.attend(o.pushShared(&frame))
+		} else {
+			o.attend(o.push(frame))
+		}
 	}
 	o.await(func() bool { return !o.writing && o.bytes == 0 })
 	close(over)
@@ -67,11 +71,11 @@ func TestOutboxWaitsForRoom(t *testing.T) {
 func TestOutboxClosedWhileItWaits(t *testing.T) {
 	w := &choosyWriter{room: make(chan struct{}, 1), rnd: rand.New(rand.NewPCG(0, 0))}
 	o := newAttended(full{w}, 100)
-	o.attend(o.push([]byte("frame"), false))
+	o.attend(o.push([]byte("frame")))
 	o.running.Wait()
 	<-w.room
-	o.attend(o.push(make([]byte, 100), false)) // waits
-	if _, err := o.push([]byte("one too many"), false); !errors.Is(err, errSlowClient) {
+	o.attend(o.push(make([]byte, 100))) // waits
+	if _, err := o.push([]byte("one too many")); !errors.Is(err, errSlowClient) {
 		t.Error(err)
 	}
 	o.note(o.resume())

@@ -19,6 +19,8 @@ const (
 	copyBelow = 4 << 10
 	// keepBuffer is the largest buffer that goes back to the pool.
 	keepBuffer = 64 << 10
+	// maxRefs is how many shared frames wait as references.
+	maxRefs = 8
 )
 
 // writer is the connection under an outbox. Only whoever is the outbox's writer
@@ -37,15 +39,17 @@ type writer interface {
 // nobody sees to the queue: then its caller must see to it that flush is called.
 // Whoever writes is the writer, which is one at a time.
 //
-// A frame that all members of a topic get waits as a reference while it is alone,
-// so that a broadcast to many costs no buffers.
+// Frames that all members of a topic get wait as references while there are few and
+// no others, so that broadcasts to many cost no buffers: they are put together when
+// they are written.
 type outbox struct {
 	conn  writer
 	limit int        // bytes; exceeded by one frame at most
 	pool  *sync.Pool // of *[]byte
 
 	mu      sync.Mutex
-	only    []byte   // a shared frame, which is all there is
+	refs    [maxRefs]*[]byte // shared frames, which are all there is
+	numRefs int
 	chunks  [][]byte // otherwise: to write, in order; never the tail
 	tail    *[]byte  // owned buffer that small frames are appended to
 	tailAt  int      // bytes of tail that are in chunks already
@@ -68,30 +72,33 @@ var errHungUp = errors.New("closed by the client, all is written")
 // errNoRoom tells that a client has taken nothing for writeTimeout.
 var errNoRoom = errors.New("client does not read: nothing could be written for long")
 
-// push queues a whole frame. A shared frame is never changed afterwards by
-// anybody and may be kept; an unshared one is copied. Once the outbox is
-// closed frames are dropped: there is nobody to send them to.
+// push queues a whole frame, which is copied. Once the outbox is closed frames are
+// dropped: there is nobody to send them to.
 //
 // unattended tells that flush has to be called. After an error, which comes once,
 // the outbox is closed.
-func (o *outbox) push(frame []byte, shared bool) (unattended bool, err error) {
-	return o.add(nil, frame, shared, false)
+func (o *outbox) push(frame []byte) (unattended bool, err error) {
+	return o.add(nil, frame, nil, false)
+}
+
+// pushShared is push for a frame that nobody changes any more. It is kept.
+func (o *outbox) pushShared(frame *[]byte) (unattended bool, err error) {
+	return o.add(nil, nil, frame, false)
 }
 
 // pushMessage queues one message as a frame of its own. It is copied.
 func (o *outbox) pushMessage(op ws.OpCode, payload []byte) (unattended bool, err error) {
 	var head [maxFrameHeader]byte
-	return o.add(appendFrameHeader(head[:0], op, len(payload)), payload, false, false)
+	return o.add(appendFrameHeader(head[:0], op, len(payload)), payload, nil, false)
 }
 
 // pushLast queues the close frame: RFC 6455 section 5.5.1 lets nothing follow.
 func (o *outbox) pushLast(frame []byte) (unattended bool, err error) {
-	return o.add(nil, frame, false, true)
+	return o.add(nil, frame, nil, true)
 }
 
-// add queues a frame, of which head may be apart from the rest unless it is
-// shared.
-func (o *outbox) add(head, frame []byte, shared, last bool) (unattended bool, err error) {
+// add queues a frame: head and frame, or shared.
+func (o *outbox) add(head, frame []byte, shared *[]byte, last bool) (unattended bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || o.last {
@@ -104,30 +111,40 @@ func (o *outbox) add(head, frame []byte, shared, last bool) (unattended bool, er
 		o.closeLocked()
 		return false, errSlowClient
 	}
-	o.queueLocked(head, frame, shared)
-	o.bytes += len(head) + len(frame)
+	if shared != nil {
+		o.queueSharedLocked(shared)
+		o.bytes += len(*shared)
+	} else {
+		o.spillLocked()
+		o.appendTail(head, frame)
+		o.bytes += len(head) + len(frame)
+	}
 	unattended = !o.writing && !o.corked
 	o.writing = o.writing || unattended
 	return unattended, nil
 }
 
-func (o *outbox) queueLocked(head, frame []byte, shared bool) {
-	if shared && o.bytes == 0 {
-		o.only = frame
+func (o *outbox) queueSharedLocked(frame *[]byte) {
+	if o.tail == nil && o.chunks == nil && o.numRefs < maxRefs {
+		o.refs[o.numRefs] = frame
+		o.numRefs++
 		return
 	}
-	if first := o.only; first != nil {
-		o.only = nil
-		o.queueSharedLocked(first)
-	}
-	if shared {
-		o.queueSharedLocked(frame)
-	} else {
-		o.appendTail(head, frame)
-	}
+	o.spillLocked()
+	o.queueLocked(*frame)
 }
 
-func (o *outbox) queueSharedLocked(frame []byte) {
+// spillLocked makes of references what waits beside frames that are copied.
+func (o *outbox) spillLocked() {
+	for i, frame := range o.refs[:o.numRefs] {
+		o.queueLocked(*frame)
+		o.refs[i] = nil
+	}
+	o.numRefs = 0
+}
+
+// queueLocked queues a shared frame, of which a small one is copied.
+func (o *outbox) queueLocked(frame []byte) {
 	if len(frame) < copyBelow {
 		o.appendTail(nil, frame)
 		return
@@ -271,19 +288,21 @@ func (o *outbox) written(err error) (progress, error) {
 
 // takeLocked takes what is queued, and the buffer that part of it lies in.
 func (o *outbox) takeLocked() (chunks [][]byte, tail *[]byte) {
-	switch {
-	case o.only != nil:
-		o.one[0] = o.only
-		chunks = o.one[:]
-	case len(o.chunks) == 0:
+	if o.numRefs == 1 {
+		o.one[0] = *o.refs[0]
+		o.refs[0], o.numRefs, o.bytes = nil, 0, 0
+		return o.one[:], nil
+	}
+	o.spillLocked()
+	if len(o.chunks) == 0 {
 		o.one[0] = *o.tail
 		chunks = o.one[:]
-	default:
+	} else {
 		o.sealTail()
 		chunks = o.chunks
 	}
 	tail = o.tail
-	o.only, o.chunks, o.tail, o.tailAt, o.bytes = nil, nil, nil, 0, 0
+	o.chunks, o.tail, o.tailAt, o.bytes = nil, nil, 0, 0
 	return chunks, tail
 }
 
@@ -325,5 +344,6 @@ func (o *outbox) close() {
 
 func (o *outbox) closeLocked() {
 	o.closed = true
-	o.only, o.chunks, o.tail, o.tailAt = nil, nil, nil, 0
+	clear(o.refs[:o.numRefs])
+	o.numRefs, o.chunks, o.tail, o.tailAt = 0, nil, nil, 0
 }

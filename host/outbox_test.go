@@ -84,7 +84,11 @@ func TestOutboxKeepsOrder(t *testing.T) {
 		frame := bytes.Repeat([]byte{byte(i)}, size)
 		want = append(want, frame...)
 		shared := rnd.IntN(2) == 0
-		o.attend(o.push(frame, shared))
+		if shared {
+			o.attend(o.pushShared(&frame))
+		} else {
+			o.attend(o.push(frame))
+		}
 		if !shared {
 			clear(frame) // it was copied
 		}
@@ -111,7 +115,7 @@ func TestOutboxIsBounded(t *testing.T) {
 	near, far := net.Pipe()
 	o := outboxOver(near, 1000)
 	for range 100 {
-		o.attend(o.push(make([]byte, 100), false)) // nobody reads
+		o.attend(o.push(make([]byte, 100))) // nobody reads
 	}
 	if err := <-o.failed; !errors.Is(err, errSlowClient) {
 		t.Error(err)
@@ -126,8 +130,8 @@ func TestOutboxIsBounded(t *testing.T) {
 		t.Error(err)
 	}
 	o.running.Wait()
-	o.attend(o.push([]byte("more"), false))
-	if len(o.chunks) != 0 || o.tail != nil || o.only != nil {
+	o.attend(o.push([]byte("more")))
+	if len(o.chunks) != 0 || o.tail != nil || o.numRefs > 0 {
 		t.Error("a closed outbox took a frame")
 	}
 }
@@ -136,9 +140,9 @@ func TestNothingFollowsTheCloseFrame(t *testing.T) {
 	near, far := net.Pipe()
 	o := outboxOver(near, 1000)
 	o.cork()
-	o.attend(o.push([]byte("a"), false))
+	o.attend(o.push([]byte("a")))
 	o.attend(o.pushLast([]byte("close")))
-	o.attend(o.push([]byte("b"), false))
+	o.attend(o.push([]byte("b")))
 	o.attend(o.pushLast([]byte("close again")))
 	got := make(chan []byte, 1)
 	go func() {

@@ -65,16 +65,16 @@ func (w *webSocket) push(binary bool, text []byte) {
 	}
 	b := w.srv.scratch.Get().(*scratch)
 	b.frame = appendDeflated(b.frame[:0], &w.srv.flates, opCode(binary), text)
-	w.attended(w.out.push(b.frame, false))
+	w.attended(w.out.push(b.frame))
 	w.srv.release(b)
 }
 
 func (w *webSocket) pushShared(e *encoded) {
-	frame := e.frame
+	frame := &e.frame
 	if w.deflates && len(e.text) >= deflateAbove {
 		frame = e.deflated(&w.srv.flates)
 	}
-	w.attended(w.out.push(frame, true))
+	w.attended(w.out.pushShared(frame))
 }
 
 func (w *webSocket) pushLast(frame []byte) { w.attended(w.out.pushLast(frame)) }

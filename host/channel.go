@@ -44,7 +44,7 @@ type Channel struct {
 	dropped atomic.Uint32
 
 	// Owned by the runner of the mailbox.
-	onReader     bool // the socket's reader is the runner, which others wait for
+	detach       func() // see DetachingHandler; nil if the runner may be away for long
 	stateVersion uint32
 	state        []byte
 	sub          *pubsub.Subscription[*Fanout]
@@ -118,7 +118,7 @@ func (c *Channel) matchRef() []byte {
 // handleIn takes a client's event, on the reader.
 func (c *Channel) handleIn(m *wire.Message) {
 	if c.mail.enter() {
-		c.onReader = true
+		c.detach = c.socket.detach
 		c.runIn(m.Event, m.Ref, m.Payload, m.Binary)
 		c.release()
 		return
@@ -135,7 +135,7 @@ func (c *Channel) handleIn(m *wire.Message) {
 // leave takes a phx_leave, on the reader.
 func (c *Channel) leave(ref []byte) {
 	if c.mail.enter() {
-		c.onReader = true
+		c.detach = c.socket.detach
 		c.runLeave(ref)
 		c.release()
 		return
@@ -175,6 +175,7 @@ func (c *Channel) answerLate(m *mail) {
 // for what comes of it. Not to be called by the channel's own runner.
 func (c *Channel) end(why abi.Reason, patient bool) {
 	if c.mail.enter() {
+		c.detach = nil
 		c.runEnd(why, "")
 		c.release()
 		return
@@ -205,31 +206,33 @@ func (c *Channel) post(m mail, bounded bool) bool {
 	return ok
 }
 
-func (c *Channel) startRunner() { c.socket.srv.work.Go(c.run) }
+func (c *Channel) startRunner() { c.socket.srv.runners.start(c) }
 
 // release gives up being the runner; mail that has come meanwhile gets a
 // runner of its own, so that the reader can go on reading.
 func (c *Channel) release() {
-	c.onReader = false
+	c.detach = nil
 	if c.mail.pending() {
 		c.startRunner()
 	}
 }
 
-// run handles mail until there is none.
-func (c *Channel) run() {
-	busy := busyRun{turns: c.socket.tenant.busy}
-	defer busy.end()
+// runFor handles mail until there is none, or the runner's turn is over: then there
+// is more, and the caller is the runner of the mailbox still.
+func (c *Channel) runFor(r *runner) (more bool) {
+	r.begin()
 	for {
 		if n := c.dropped.Swap(0); n > 0 {
 			c.log().Warn("messages for handle_info dropped: the callbacks are slower than what comes in", "code", "MAILBOX_FULL", "dropped", n)
 		}
 		m, ok := c.mail.next()
 		if !ok {
-			return
+			return false
 		}
-		busy.step()
 		c.handle(&m)
+		if r.over() && c.mail.pending() {
+			return true
+		}
 	}
 }
 

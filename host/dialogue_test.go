@@ -425,6 +425,39 @@ func TestACallbackHoldsUpOnlyItsSocket(t *testing.T) {
 	}
 }
 
+// TestChannelsThatSendToThemselves without end leave others their turn, and end when
+// they are left.
+func TestChannelsThatSendToThemselves(t *testing.T) {
+	again := effects(abi.Effect{Kind: abi.EffectSendInfo, Event: []byte("again")})
+	s := start(t, &script{
+		in: steps{"again": again, "once": effects(abi.Effect{Kind: abi.EffectSendInfo, Event: []byte("once")})},
+		info: func(req *abi.Request, resp *abi.Response) error {
+			if string(req.Event) == "again" {
+				return again(req, resp)
+			}
+			resp.Effects = append(resp.Effects, push("came", ""))
+			return nil
+		},
+	}, host.Mount{})
+	var storms []*hosttest.Client
+	for range 4 {
+		c := s.dial(t)
+		c.Join("t", "")
+		c.Push("t", "again", "")
+		storms = append(storms, c)
+	}
+	c := s.dial(t)
+	join := c.Join("t", "")
+	for range 20 {
+		c.Push("t", "once", "")
+		c.Expect(fmt.Sprintf(`[%q,null,"t","came",{}]`, join))
+	}
+	for _, c := range storms {
+		c.Leave("t")
+	}
+	c.Leave("t")
+}
+
 // TestCloseComesBehindWhatWaits: a client that sends and closes means both. What it
 // sent while a callback ran is handled, and answered before its close frame is.
 func TestCloseComesBehindWhatWaits(t *testing.T) {

@@ -44,8 +44,8 @@ func (s *Socket) join(m *wire.Message) {
 	s.srv.work.Go(func() { c.join(j) })
 }
 
-// join waits for the end of the channel that c replaces, has the handler decide,
-// and goes on as the runner of what has come meanwhile.
+// join waits for the end of the channel that c replaces, and has the handler decide.
+// What has come meanwhile gets a runner.
 func (c *Channel) join(j *joining) {
 	if j.old != nil {
 		j.old.end(abi.ReasonDuplicateJoin, true)
@@ -55,7 +55,7 @@ func (c *Channel) join(j *joining) {
 		return
 	}
 	c.settle()
-	c.run()
+	c.release()
 }
 
 // accepted runs the join callback and answers the client. Nothing of the new

@@ -29,11 +29,7 @@ func (c *Channel) request(b *scratch, cb abi.Callback) *abi.Request {
 
 // call runs the prepared callback. The response is valid as long as b is.
 func (c *Channel) call(b *scratch) (*abi.Response, error) {
-	var detach func()
-	if c.onReader {
-		detach = c.socket.detach
-	}
-	return c.socket.srv.call(c.route.handler, b, detach)
+	return c.socket.srv.call(c.route.handler, b, c.detach)
 }
 
 func (c *Channel) runIn(event, ref, payload []byte, binary bool) {

@@ -59,7 +59,8 @@ type Server struct {
 	loops   loops
 
 	// work counts every goroutine that runs on behalf of a socket.
-	work crew
+	work    crew
+	runners runners
 
 	suspensions suspensions
 
@@ -96,6 +97,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.work.init(s.ctx)
+	s.runners.init(&s.work)
 	s.scratch.New = func() any { return new(scratch) }
 	s.buffers.New = func() any { return new([]byte) }
 	if err := s.makeTenants(); err != nil {

@@ -48,7 +48,7 @@ type Tenant struct {
 	table    atomic.Pointer[router]
 	register sync.Mutex // one Register at a time
 	changing sync.Mutex // one Suspend or Resume at a time
-	busy     busyTurns
+	waiting  []*Channel // for a runner; guarded by runners.mu
 
 	suspended atomic.Pointer[Suspension] // nil unless it is; written with mu held
 
@@ -59,7 +59,7 @@ type Tenant struct {
 
 // newTenant makes a tenant of a declaration that was checked and has no zeros.
 func newTenant(s *Server, cfg TenantConfig) *Tenant {
-	t := &Tenant{srv: s, name: cfg.Name, log: s.log, limits: cfg.Limits, sockets: map[string]*Socket{}, busy: newBusyTurns(), faults: faults{kinds: map[string]*fault{}}}
+	t := &Tenant{srv: s, name: cfg.Name, log: s.log, limits: cfg.Limits, sockets: map[string]*Socket{}, faults: faults{kinds: map[string]*fault{}}}
 	if t.name != "" {
 		t.log = s.log.With("tenant", t.name)
 	}

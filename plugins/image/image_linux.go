@@ -172,11 +172,14 @@ func (i *Image) Map() (*Memory, error) {
 	return mapped(i, int(i.file.Fd()), len(i.view), 0)
 }
 
-// alignment is what one page of a page table covers, of which a scan passes each entry or,
-// where nobody has touched any of them, none.
-const alignment = 2 << 20
+// tableSpan is what one page of a page table covers, of which a scan passes each entry
+// or, where nobody has touched any of them, none; blockSpan is the same a level above.
+const (
+	tableSpan = 2 << 20
+	blockSpan = 1 << 30
+)
 
-// mapped places a memory so that what is likely written of it ends where a page of the page
+// mapped places a memory so that what is likely written of it ends where a page of a page
 // table does: what is not lies behind pages of its own, which are not there. Nor are any
 // shared with neighbours, whose entries a scan would have to pass.
 func mapped(i *Image, fd, n, flags int) (*Memory, error) {
@@ -184,17 +187,17 @@ func mapped(i *Image, fd, n, flags int) (*Memory, error) {
 	if n == 0 {
 		return m, nil
 	}
-	var err error
-	m.reserved, err = unix.Mmap(-1, 0, n+3*alignment, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
-	if err != nil {
-		return nil, fmt.Errorf("mmap of %d bytes: %w", n+3*alignment, err)
-	}
 	used := 0
 	if i != nil {
 		used = i.used
 	}
-	base := uintptr(unsafe.Pointer(&m.reserved[0]))
-	at := alignment + int(-(base+uintptr(used))&(alignment-1))
+	at, err := m.reserve(n, used, blockSpan)
+	if err != nil { // addresses may be limited (RLIMIT_AS)
+		at, err = m.reserve(n, used, tableSpan)
+	}
+	if err != nil {
+		return nil, err
+	}
 	m.data = m.reserved[at : at+n : at+n]
 	_, err = unix.MmapPtr(fd, 0, unsafe.Pointer(&m.data[0]), uintptr(n),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE|flags)
@@ -206,6 +209,18 @@ func mapped(i *Image, fd, n, flags int) (*Memory, error) {
 		return nil, errors.Join(fmt.Errorf("madvise: %w", err), m.Close())
 	}
 	return m, nil
+}
+
+// reserve takes addresses for n bytes, of which the first used end at a multiple of span,
+// and tells where in them to begin.
+func (m *Memory) reserve(n, used, span int) (at int, err error) {
+	size := n + span + 2*tableSpan
+	m.reserved, err = unix.Mmap(-1, 0, size, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		return 0, fmt.Errorf("mmap of %d bytes: %w", size, err)
+	}
+	base := uintptr(unsafe.Pointer(&m.reserved[0])) + tableSpan
+	return tableSpan + int(-(base+uintptr(used))&uintptr(span-1)), nil
 }
 
 // Bytes returns the memory. It stays where it is until Close.

@@ -364,12 +364,12 @@ func TestDuplicateJoinWaitsForTheOld(t *testing.T) {
 	c.Expect(`["12",null,"t","welcome",{}]`)
 }
 
-// TestMessagesWaitForARunningCallback: what the client sends while a callback
-// runs on another goroutine is handled after it, in order, and none is lost,
-// also when it is more than the mailbox holds.
-func TestMessagesWaitForARunningCallback(t *testing.T) {
+// busyChannel returns a client whose channel runs a callback until finish is closed, on
+// another goroutine than the one that reads. Its event echo is answered.
+func busyChannel(t *testing.T) (s *server, c *hosttest.Client, finish chan struct{}) {
+	t.Helper()
 	running, finish := make(chan struct{}), make(chan struct{})
-	s := start(t, &script{
+	s = start(t, &script{
 		info: func(*abi.Request, *abi.Response) error {
 			close(running)
 			<-finish
@@ -377,10 +377,18 @@ func TestMessagesWaitForARunningCallback(t *testing.T) {
 		},
 		in: steps{"busy": effects(abi.Effect{Kind: abi.EffectSendInfo, Event: []byte("x")}), "echo": echo},
 	}, host.Mount{})
-	c := s.dial(t)
+	c = s.dial(t)
 	c.Join("t", "")
 	c.Push("t", "busy", "")
 	<-running
+	return s, c, finish
+}
+
+// TestMessagesWaitForARunningCallback: what the client sends while a callback
+// runs on another goroutine is handled after it, in order, and none is lost,
+// also when it is more than the mailbox holds.
+func TestMessagesWaitForARunningCallback(t *testing.T) {
+	_, c, finish := busyChannel(t)
 	const n = 1500
 	for i := range n {
 		c.Push("t", "echo", fmt.Sprint(i))
@@ -461,19 +469,7 @@ func TestChannelsThatSendToThemselves(t *testing.T) {
 // TestCloseComesBehindWhatWaits: a client that sends and closes means both. What it
 // sent while a callback ran is handled, and answered before its close frame is.
 func TestCloseComesBehindWhatWaits(t *testing.T) {
-	running, finish := make(chan struct{}), make(chan struct{})
-	s := start(t, &script{
-		info: func(*abi.Request, *abi.Response) error {
-			close(running)
-			<-finish
-			return nil
-		},
-		in: steps{"busy": effects(abi.Effect{Kind: abi.EffectSendInfo, Event: []byte("x")}), "echo": echo},
-	}, host.Mount{})
-	c := s.dial(t)
-	c.Join("t", "")
-	c.Push("t", "busy", "")
-	<-running
+	s, c, finish := busyChannel(t)
 	c.Push("t", "echo", "1")
 	c.SendRaw(ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))))
 	eventually(t, "the message is read", func() bool { return s.Info().FramesIn >= 3 })

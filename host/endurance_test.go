@@ -230,9 +230,12 @@ func TestDrainComesBack(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := s.Drain(ctx)
+	closeErr := s.Close(ctx) // waits for nobody either
 	close(finish)
-	if !errors.Is(err, host.ErrStuck) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("drain: %v", err)
+	for _, err := range []error{err, closeErr} {
+		if !errors.Is(err, host.ErrStuck) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("ended with %v", err)
+		}
 	}
 	if !strings.Contains(s.log.String(), "STUCK") {
 		t.Error("the log does not say so")

@@ -43,8 +43,8 @@ type loop struct {
 	file    *os.File // of the epoll, which Go's poller watches while nobody has anything to do
 	raw     syscall.RawConn
 	epoll   int
-	wake    int // eventfd(2)
-	ended   sync.WaitGroup
+	wake    int           // eventfd(2)
+	ended   chan struct{} // closed by the last leader
 	sweep   time.Duration // between two looks at all connections
 	workers sync.Pool     // of *worker
 
@@ -126,7 +126,7 @@ func newLoop(s *Server) (*loop, error) {
 	if err == nil {
 		err = unix.SetNonblock(epoll, true) // or Go's poller does not take it
 	}
-	l := &loop{srv: s, epoll: epoll, wake: wake, sweep: s.sweepInterval()}
+	l := &loop{srv: s, epoll: epoll, wake: wake, sweep: s.sweepInterval(), ended: make(chan struct{})}
 	l.file = os.NewFile(uintptr(epoll), "epoll")
 	if err == nil {
 		l.raw, err = l.file.SyscallConn()
@@ -139,7 +139,7 @@ func newLoop(s *Server) (*loop, error) {
 		w.detach = w.leave
 		return w
 	}
-	l.ended.Go(l.lead)
+	go l.lead()
 	return l, nil
 }
 
@@ -232,6 +232,9 @@ func (l *loop) lead() {
 		if w.leads {
 			l.lookAtAll(w)
 		}
+	}
+	if w.leads {
+		close(l.ended)
 	}
 }
 
@@ -359,16 +362,17 @@ func (w *worker) leave() {
 		return
 	}
 	w.leads = false
-	w.loop.ended.Go(w.loop.lead)
+	go w.loop.lead()
 }
 
-// close ends the loop.
+// close ends the loop. It does not wait for those who lead no more: their callbacks may
+// be stuck.
 func (l *loop) close() {
 	l.mu.Lock()
 	l.closing = true
 	l.mu.Unlock()
 	l.rouse()
-	l.ended.Wait()
+	<-l.ended
 	if err := errors.Join(unix.Close(l.wake), l.file.Close()); err != nil {
 		l.srv.log.Error("closing a loop failed", "code", "EPOLL", "err", err)
 	}

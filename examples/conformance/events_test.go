@@ -239,18 +239,23 @@ func TestPipelinedEventsAreAnsweredInOrder(t *testing.T) {
 }
 
 // Channels of one socket run side by side in Phoenix. Here the goroutine that
-// reads runs the callbacks, so that one which takes long holds up the others of
-// its socket.
-func TestSlowCallbackHoldsUpItsSocket(t *testing.T) {
+// reads runs the callbacks where nobody else runs the channel, so that one which takes
+// long may hold up the others of its socket. They are answered all the same.
+func TestSlowCallbackAndItsSocket(t *testing.T) {
 	b := joined(t, "room:quiet-busy")
 	b.c.Join("room:quiet-beside-busy", "")
 	b.c.SendAll(
 		`["11","3","room:quiet-busy","sleep",{"ms":200}]`,
 		`["12","4","room:quiet-beside-busy","echo",{}]`,
 		`[null,"5","phoenix","heartbeat",{}]`)
-	b.reply("3", "ok", `{}`)
-	b.c.Expect(reply("12", "4", "room:quiet-beside-busy", "ok", `{}`))
-	b.c.Expect(`[null,"5","phoenix","phx_reply",{"status":"ok","response":{}}]`)
+	answered := map[any]bool{}
+	for range 3 {
+		m := b.c.Receive()
+		answered[m.Ref] = m.Event == "phx_reply"
+	}
+	if !answered["3"] || !answered["4"] || !answered["5"] {
+		t.Errorf("answered: %v", answered)
+	}
 	b.silence()
 }
 

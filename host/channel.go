@@ -230,8 +230,8 @@ func (c *Channel) runFor(r *runner) (more bool) {
 			return false
 		}
 		c.handle(&m)
-		if r.over() && c.mail.pending() {
-			return true
+		if r.over() {
+			return c.mail.pending() // if not, it is another's already
 		}
 	}
 }

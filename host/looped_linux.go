@@ -305,21 +305,13 @@ func (c *looped) digest(buf []byte, n int) error {
 		*c.rest = make([]byte, 0, want)
 	}
 	*c.rest = append(*c.rest, left...)
-	c.recycle(old)
+	recycle(&c.srv.buffers, old)
 	return nil
 }
 
 func (c *looped) dropRest() {
-	c.recycle(c.rest)
+	recycle(&c.srv.buffers, c.rest)
 	c.rest = nil
-}
-
-// recycle gives a buffer back, unless it has grown past what is worth keeping.
-func (c *looped) recycle(b *[]byte) {
-	if b != nil && cap(*b) <= keepBuffer {
-		*b = (*b)[:0]
-		c.srv.buffers.Put(b)
-	}
 }
 
 // windOnce winds down a socket that was told to close, on a goroutine of its own.

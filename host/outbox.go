@@ -69,9 +69,6 @@ type outbox struct {
 
 var errHungUp = errors.New("closed by the client, all is written")
 
-// errNoRoom tells that a client has taken nothing for writeTimeout.
-var errNoRoom = errors.New("client does not read: nothing could be written for long")
-
 // push queues a whole frame, which is copied. Once the outbox is closed frames are
 // dropped: there is nobody to send them to.
 //
@@ -252,7 +249,7 @@ func (o *outbox) write(chunks [][]byte, tail *[]byte) (progress, error) {
 		return progressBlocked, nil
 	}
 	o.one[0] = nil
-	o.recycle(tail)
+	recycle(o.pool, tail)
 	return o.written(err)
 }
 
@@ -306,12 +303,14 @@ func (o *outbox) takeLocked() (chunks [][]byte, tail *[]byte) {
 	return chunks, tail
 }
 
-func (o *outbox) recycle(tail *[]byte) {
-	if tail == nil || cap(*tail) > keepBuffer {
+// recycle gives a buffer back, if there is one, unless it has grown past what is worth
+// keeping.
+func recycle(pool *sync.Pool, b *[]byte) {
+	if b == nil || cap(*b) > keepBuffer {
 		return
 	}
-	*tail = (*tail)[:0]
-	o.pool.Put(tail)
+	*b = (*b)[:0]
+	pool.Put(b)
 }
 
 // isStuck tells whether the client has taken nothing since a time. It closes the

@@ -101,17 +101,17 @@ func (rs *runners) run(c *Channel) {
 	for c != nil {
 		c.detach = detach
 		more := c.runFor(&r)
-		switch {
-		case !r.counts && more:
-			rs.start(c)
-			return
-		case !r.counts:
-			return
-		case more:
-			c = rs.next(c)
-		default:
-			c = rs.next(nil)
+		if !more {
+			c = nil
 		}
+		if r.counts {
+			c = rs.next(c)
+			continue
+		}
+		if c != nil {
+			rs.start(c)
+		}
+		return
 	}
 }
 

@@ -147,7 +147,7 @@ func badRequest(ctx *fasthttp.RequestCtx, err error) {
 const (
 	// maxBody bounds the body of a request, in bytes.
 	maxBody = 1 << 20
-	// maxHead bounds its first line and its headers together. A socket keeps a
+	// maxHead bounds its first line and its headers together. A stream keeps a
 	// buffer of that size for its life.
 	maxHead = 4 << 10
 )

@@ -93,7 +93,7 @@ func (w *webSocket) failed(err error) {
 	if err == nil {
 		return
 	}
-	if errors.Is(err, errSlowClient) || errors.Is(err, errNoRoom) {
+	if errors.Is(err, errSlowClient) {
 		w.slow.Store(true)
 	}
 	w.carry.cut()

@@ -44,7 +44,7 @@ type Channel struct {
 	dropped atomic.Uint32
 
 	// Owned by the runner of the mailbox.
-	detach       func() // see DetachingHandler; nil if the runner may be away for long
+	detach       func() // see DetachingHandler
 	stateVersion uint32
 	state        []byte
 	sub          *pubsub.Subscription[*Fanout]
@@ -81,7 +81,7 @@ func (c *Channel) more() *rarities {
 func newChannel(s *Socket, rt *route, m *wire.Message) *Channel {
 	c := &Channel{
 		socket: s, route: rt, own: rt.caps.on(string(m.Topic)),
-		topic: string(m.Topic),
+		topic: string(m.Topic), detach: stay,
 		owner: presence.Owner(s.srv.owners.Add(1)),
 	}
 	joinRef := m.JoinRef
@@ -175,7 +175,7 @@ func (c *Channel) answerLate(m *mail) {
 // for what comes of it. Not to be called by the channel's own runner.
 func (c *Channel) end(why abi.Reason, patient bool) {
 	if c.mail.enter() {
-		c.detach = nil
+		c.detach = stay
 		c.runEnd(why, "")
 		c.release()
 		return
@@ -211,7 +211,7 @@ func (c *Channel) startRunner() { c.socket.srv.runners.start(c) }
 // release gives up being the runner; mail that has come meanwhile gets a
 // runner of its own, so that the reader can go on reading.
 func (c *Channel) release() {
-	c.detach = nil
+	c.detach = stay
 	if c.mail.pending() {
 		c.startRunner()
 	}

@@ -201,6 +201,7 @@ func (c *Channel) setState(r *abi.Response) {
 // apply makes the effects happen, in order. They have been checked. ref is that
 // of the message at hand, nil where there is none.
 func (c *Channel) apply(r *abi.Response, ref []byte) {
+	var fanouts pace
 	for i := range r.Effects {
 		e := &r.Effects[i]
 		switch e.Kind {
@@ -209,6 +210,7 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 		case abi.EffectPush:
 			c.sendEvent(string(e.Event), e.Payload, e.Binary)
 		case abi.EffectBroadcast, abi.EffectBroadcastFrom:
+			fanouts.step(1, c.detach)
 			c.socket.tenant.broadcast(c, c.route.caps, c.topicOf(e), e)
 		case abi.EffectSendInfo:
 			c.sendInfo(e)

@@ -64,7 +64,7 @@ func (s *Server) connect(v *visitor) (*connected, *refusal) {
 	}
 	s.stamp(&b.req)
 	log := m.tenant.log.With("socket", c.socketID, "plugin", m.ConnectPlugin)
-	resp, err := s.call(m.Connect, b, nil)
+	resp, err := s.call(m.Connect, b, stay)
 	if err == nil {
 		err = checkConnect(resp)
 	}

@@ -27,6 +27,6 @@ type DetachingHandler interface {
 
 	// HandleDetaching is Handle, but that it calls detach before it blocks and when it
 	// computes for longer than about 0.1 ms. detach does not block; after the first
-	// call it does nothing. It may be nil.
+	// call it does nothing.
 	HandleDetaching(req *abi.Request, buf []byte, resp *abi.Response, detach func()) ([]byte, error)
 }

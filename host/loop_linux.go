@@ -69,8 +69,7 @@ type loop struct {
 type worker struct {
 	loop   *loop
 	leads  bool
-	hungUp bool  // the connection at hand has ended on the other side
-	now    int64 // nanoseconds since the server began, a little ago
+	now    int64 // nanoseconds since the server began, a little ago; of a leader only
 	conn   *looped
 	buf    []byte
 	detach func() // leave
@@ -186,11 +185,19 @@ func (l *loop) watch(c *looped, more uint32) {
 		return
 	}
 	defer c.release()
-	event := unix.EpollEvent{Events: watched | more, Fd: int32(c.slot)}
-	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, c.fd, &event); err != nil {
+	if err := l.modify(c, watched|more); err != nil {
 		c.log.Error("a connection cannot be watched", "code", "EPOLL", "err", err)
 		c.cut()
 	}
+}
+
+func (l *loop) modify(c *looped, events uint32) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing { // only a callback that nobody waited for still writes
+		return nil
+	}
+	return unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, c.fd, &unix.EpollEvent{Events: events, Fd: int32(c.slot)})
 }
 
 // schedule has the leader see to a connection soon.
@@ -201,15 +208,14 @@ func (l *loop) schedule(c *looped, why uint32) {
 	}
 	l.mu.Lock()
 	l.due = append(l.due, c)
-	asleep := l.asleep
-	l.asleep = false
-	l.mu.Unlock()
-	if asleep {
+	if l.asleep && !l.closing {
 		l.rouse()
 	}
+	l.asleep = false
+	l.mu.Unlock()
 }
 
-// rouse ends the leader's wait.
+// rouse ends the leader's wait. close waits for l.mu, so that the eventfd is there.
 func (l *loop) rouse() {
 	one := [8]byte{1}
 	if _, err := unix.Write(l.wake, one[:]); err != nil && !errors.Is(err, unix.EAGAIN) {
@@ -309,9 +315,10 @@ func (l *loop) event(w *worker) {
 		c.roomAgain()
 	}
 	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		w.hungUp = events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
+		if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			c.fin.Store(true)
+		}
 		c.read(w)
-		w.hungUp = false
 	}
 }
 
@@ -365,13 +372,21 @@ func (w *worker) leave() {
 	go w.loop.lead()
 }
 
+// time returns the nanoseconds since the server began.
+func (w *worker) time() int64 {
+	if w.leads {
+		return w.now
+	}
+	return int64(time.Since(w.loop.srv.began))
+}
+
 // close ends the loop. It does not wait for those who lead no more: their callbacks may
 // be stuck.
 func (l *loop) close() {
 	l.mu.Lock()
 	l.closing = true
-	l.mu.Unlock()
 	l.rouse()
+	l.mu.Unlock()
 	<-l.ended
 	if err := errors.Join(unix.Close(l.wake), l.file.Close()); err != nil {
 		l.srv.log.Error("closing a loop failed", "code", "EPOLL", "err", err)

@@ -33,6 +33,7 @@ type looped struct {
 	turn   atomic.Uint32 // of reading: one of the turns below
 	wakeup atomic.Uint32 // what it is due for: bits
 	heard  atomic.Int64  // when something last came, in nanoseconds of the server's clock
+	fin    atomic.Bool   // the client's side has ended, which epoll says once: whoever reads comes upon it
 
 	// Owned by the reader.
 	rest  *[]byte // a frame of which a part has come; nil without one
@@ -57,13 +58,14 @@ const (
 const sliceReads = 4
 
 // newLooped gives s its link over fd, which it owns from here on. early is what was
-// read of it during the handshake.
+// read of it during the handshake. Nobody reads before begin.
 func newLooped(l *loop, s *Socket, fd int, early []byte) *looped {
 	c := &looped{loop: l, fd: fd}
 	c.init(s, c, c)
+	c.turn.Store(turnBusy)
 	c.open.Store(2)
 	if len(early) > 0 {
-		c.rest, c.early = c.srv.buffers.Get().(*[]byte), true
+		c.rest, c.early = c.srv.takeBuffer(len(early)), true
 		*c.rest = append(*c.rest, early...)
 	}
 	return c
@@ -127,7 +129,9 @@ func (c *looped) release() {
 }
 
 func (c *looped) attend() { c.loop.schedule(c, dueFlush) }
-func (c *looped) wind()   { c.loop.schedule(c, dueRead) }
+
+// wind has it read again, at which the reader looks whether it is to close.
+func (c *looped) wind() { c.loop.schedule(c, dueRead) }
 
 func (c *looped) cut() {
 	if c.isCut.Swap(true) {
@@ -136,7 +140,7 @@ func (c *looped) cut() {
 	if err := unix.Shutdown(c.fd, unix.SHUT_RDWR); err != nil && !errors.Is(err, unix.ENOTCONN) {
 		c.log.Debug("shutting the connection down failed", "err", err)
 	}
-	c.loop.schedule(c, dueRead) // the reader may wait for nothing
+	c.wind() // the reader may wait for nothing
 	c.release()
 }
 
@@ -187,11 +191,11 @@ func (c *looped) awaitRoom() { c.loop.watch(c, unix.EPOLLOUT) }
 // roomAgain goes on writing.
 func (c *looped) roomAgain() {
 	c.loop.watch(c, 0)
-	c.failed(c.out.resume())
+	c.wrote(c.out.resume())
 }
 
 // flush writes what is queued; the caller is the outbox's writer.
-func (c *looped) flush() { c.failed(c.out.flush()) }
+func (c *looped) flush() { c.wrote(c.out.writeBatch()) }
 
 // read makes the caller the reader, unless somebody is: then that one will look
 // again.
@@ -215,7 +219,7 @@ func (c *looped) serve(w *worker) {
 	for reads := 0; ; reads++ {
 		if w.leads && reads >= sliceReads {
 			c.turn.Store(turnIdle)
-			c.loop.schedule(c, dueRead)
+			c.wind()
 			break
 		}
 		drained, err := c.readOnce(w, thorough)
@@ -238,11 +242,14 @@ func (c *looped) serve(w *worker) {
 // end ends the socket on a goroutine of its own: callbacks may have to end first.
 func (c *looped) end(err error) {
 	c.dropRest()
-	c.detach = nil
+	c.detach = stay
 	c.srv.work.Go(func() {
 		defer c.release()
 		defer c.depart()
 		c.finish(err)
+		if !c.isCut.Load() { // the writer is still at it, for a client that may read a little now and then
+			time.AfterFunc(writeTimeout, c.cut)
+		}
 	})
 }
 
@@ -264,6 +271,7 @@ func (c *looped) readOnce(w *worker, thorough bool) (drained bool, err error) {
 	n, err := unix.Read(c.fd, buf[have:])
 	switch {
 	case errors.Is(err, unix.EAGAIN):
+		c.fin.Store(false) // it was said of another that had this one's slot
 		return true, nil
 	case errors.Is(err, unix.EINTR):
 		return false, nil
@@ -272,9 +280,9 @@ func (c *looped) readOnce(w *worker, thorough bool) (drained bool, err error) {
 	case n == 0:
 		return false, io.EOF
 	}
-	c.heard.Store(w.now)
+	c.heard.Store(w.time())
 	short := have+n < len(buf)
-	return short && !thorough && !w.hungUp, c.digest(buf, have+n)
+	return short && !thorough && !c.fin.Load(), c.digest(buf, have+n)
 }
 
 // digest handles the first n bytes of buf, which is the room of rest or the worker's,
@@ -300,10 +308,7 @@ func (c *looped) digest(buf []byte, n int) error {
 		return nil
 	}
 	old := c.rest
-	c.rest = c.srv.buffers.Get().(*[]byte)
-	if cap(*c.rest) < want {
-		*c.rest = make([]byte, 0, want)
-	}
+	c.rest = c.srv.takeBuffer(want)
 	*c.rest = append(*c.rest, left...)
 	recycle(&c.srv.buffers, old)
 	return nil
@@ -333,7 +338,8 @@ func (c *looped) look(now time.Duration) {
 		c.srv.stats.slowClients.Add(1)
 		c.cut()
 	}
-	if now-time.Duration(c.heard.Load()) > c.mount.IdleTimeout && !c.closing.Load() {
+	// While somebody reads, what has come since may wait behind a callback.
+	if now-time.Duration(c.heard.Load()) > c.mount.IdleTimeout && c.turn.Load() == turnIdle && !c.closing.Load() {
 		c.tooIdle()
 	}
 }
@@ -357,21 +363,33 @@ func (ls *loops) adopt(m *Mount, from *connected, conn, bare net.Conn) bool {
 		sock.giveBack()
 		return true
 	}
-	c := newLooped(l, sock, fd, early)
-	if !c.arrive() { // draining began during the handshake, or the tenant was suspended
-		if err := unix.Close(fd); err != nil {
-			c.log.Debug("closing the connection failed", "err", err)
-		}
-		return true
-	}
-	s.work.Add(1) // until release
-	if err := l.add(c); err != nil {
-		c.turn.Store(turnBusy)
-		c.end(err)
-		return true
-	}
-	if c.early {
-		l.schedule(c, dueRead)
-	}
+	newLooped(l, sock, fd, early).begin()
 	return true
+}
+
+// begin lets the connection in. The loop watches it before anybody else knows of it:
+// what happens to it from then on waits until it is read.
+func (c *looped) begin() {
+	c.srv.work.Add(1) // until release
+	if err := c.loop.add(c); err != nil {
+		c.log.Error("a connection cannot be watched", "code", "EPOLL", "err", err)
+		c.giveBack()
+		c.forget()
+		return
+	}
+	if !c.arrive() { // draining began during the handshake, or the tenant was suspended
+		c.forget()
+		return
+	}
+	early := c.early // the next reader's, in a moment
+	if c.turn.Swap(turnIdle) == turnAgain || early {
+		c.wind()
+	}
+}
+
+// forget closes a connection that nobody knows but its loop.
+func (c *looped) forget() {
+	c.dropRest()
+	c.open.Store(1)
+	c.release()
 }

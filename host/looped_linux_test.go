@@ -23,6 +23,12 @@ func (w *choosyWriter) write(chunks [][]byte) (rest [][]byte, err error) {
 	return chunks, nil
 }
 
+// resumed goes on as a loop does.
+func (o *attendedOutbox) resumed() {
+	p, err := o.resume()
+	o.attend(p == progressMore, err)
+}
+
 func (w *choosyWriter) awaitRoom() { w.room <- struct{}{} }
 
 // TestOutboxWaitsForRoom: what a connection has no room for is written when there is
@@ -36,7 +42,7 @@ func TestOutboxWaitsForRoom(t *testing.T) {
 		for {
 			select {
 			case <-w.room:
-				o.note(o.resume())
+				o.resumed()
 			case <-over:
 				return
 			}
@@ -78,7 +84,7 @@ func TestOutboxClosedWhileItWaits(t *testing.T) {
 	if _, err := o.push([]byte("one too many")); !errors.Is(err, errSlowClient) {
 		t.Error(err)
 	}
-	o.note(o.resume())
+	o.resumed()
 	if o.chunks != nil || o.tail != nil || len(o.failed) > 0 {
 		t.Errorf("left %d chunks, tail %v, %d errors", len(o.chunks), o.tail, len(o.failed))
 	}

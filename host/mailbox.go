@@ -144,11 +144,11 @@ func (b *mailbox) isClosed() bool {
 }
 
 // addWhenRoom is add for the one sender that can wait: the reader of the
-// channel's own socket, which in turn makes its client wait. If it has to, detach
-// is called before, unless it is nil.
+// channel's own socket, which in turn makes its client wait. If it has to, it
+// calls detach before.
 func (b *mailbox) addWhenRoom(m mail, detach func()) (start, ok bool) {
 	b.mu.Lock()
-	if !b.closed && b.fullLocked() && detach != nil {
+	if !b.closed && b.fullLocked() {
 		b.mu.Unlock()
 		detach()
 		b.mu.Lock()

@@ -49,7 +49,7 @@ func TestMailboxRunsOneAtATime(t *testing.T) {
 					}
 					continue
 				}
-				if start, ok := box.addWhenRoom(m, nil); ok && start {
+				if start, ok := box.addWhenRoom(m, stay); ok && start {
 					runners.Go(run)
 				}
 			}
@@ -97,7 +97,7 @@ func TestMailboxClosedLetsEverybodyGo(t *testing.T) {
 	}
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
-		if _, ok := box.addWhenRoom(mail{}, nil); ok {
+		if _, ok := box.addWhenRoom(mail{}, stay); ok {
 			t.Error("a closed mailbox took mail")
 		}
 	})

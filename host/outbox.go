@@ -219,23 +219,19 @@ func (o *outbox) writeBatch() (progress, error) {
 	return o.write(chunks, tail)
 }
 
-// resume goes on with what the connection had no room for, as flush does. It does
-// nothing if nobody waits for room.
-func (o *outbox) resume() error {
+// resume goes on with what the connection had no room for, as writeBatch does with
+// what is queued. It does nothing if nobody waits for room.
+func (o *outbox) resume() (progress, error) {
 	o.mu.Lock()
 	waits := !o.blocked.IsZero()
 	o.blocked = time.Time{}
 	o.mu.Unlock()
 	if !waits {
-		return nil
+		return progressDone, nil
 	}
 	rest, tail := o.rest, o.restTail
 	o.rest, o.restTail = nil, nil
-	p, err := o.write(rest, tail)
-	if p != progressMore {
-		return err
-	}
-	return o.flush()
+	return o.write(rest, tail)
 }
 
 // write writes chunks, part of which may lie in tail.
@@ -311,6 +307,18 @@ func recycle(pool *sync.Pool, b *[]byte) {
 	}
 	*b = (*b)[:0]
 	pool.Put(b)
+}
+
+// takeBuffer takes an empty buffer with room for n bytes, which may be kept for long
+// and so is not much larger.
+func (s *Server) takeBuffer(n int) *[]byte {
+	b := s.buffers.Get().(*[]byte)
+	if cap(*b) < n || cap(*b) > max(4*n, readBufferSize) {
+		recycle(&s.buffers, b)
+		own := make([]byte, 0, n)
+		b = &own
+	}
+	return b
 }
 
 // isStuck tells whether the client has taken nothing since a time. It closes the

@@ -217,7 +217,7 @@ func (s *Server) stopServing(ctx context.Context, h *fasthttp.Server) error {
 }
 
 // call runs the callback prepared in b and checks the form of the answer. detach is
-// that of a DetachingHandler; it may be nil.
+// that of a DetachingHandler.
 func (s *Server) call(h Handler, b *scratch, detach func()) (*abi.Response, error) {
 	b.resp.Reset()
 	var buf []byte
@@ -225,9 +225,7 @@ func (s *Server) call(h Handler, b *scratch, detach func()) (*abi.Response, erro
 	if d, ok := h.(DetachingHandler); ok {
 		buf, err = d.HandleDetaching(&b.req, b.buf[:0], &b.resp, detach)
 	} else {
-		if detach != nil {
-			detach() // it may block
-		}
+		detach() // it may block
 		buf, err = h.Handle(&b.req, b.buf[:0], &b.resp)
 	}
 	if buf != nil {

@@ -36,7 +36,7 @@ type Socket struct {
 	closing  atomic.Bool // what still comes in is ignored; the reader is to wind down
 
 	// Owned by the goroutine that reads.
-	detach func() // see DetachingHandler; to be called before the goroutine blocks. nil if it may block
+	detach func() // see DetachingHandler; to be called before the goroutine that reads blocks
 	meter  meter
 
 	mu sync.Mutex
@@ -114,7 +114,7 @@ func (f *farewell) patient() bool {
 func newSocket(srv *Server, m *Mount, c *connected) *Socket {
 	s := &Socket{
 		srv: srv, tenant: m.tenant, mount: m, id: c.socketID,
-		transport: c.transport, codec: newCodec(c), deflates: c.deflates, leave: c.leave,
+		transport: c.transport, codec: newCodec(c), deflates: c.deflates, leave: c.leave, detach: stay,
 	}
 	if c.idTopic != "" || len(c.state) > 0 || c.stateVersion != 0 {
 		s.given = &given{idTopic: c.idTopic, state: c.state, version: c.stateVersion}

@@ -30,6 +30,7 @@ type webSocket struct {
 	// Owned by the goroutine that reads.
 	frames frameReader
 	answer []byte // to the client's close frame, behind the answers to what it sent before
+	pace   pace   // of the messages of the batch at hand
 }
 
 // carrier moves the bytes of a webSocket: by a goroutine of its own (stream), or
@@ -106,6 +107,7 @@ func (w *webSocket) abort() { w.carry.cut() }
 // the reader from reading.
 func (w *webSocket) handle(b []byte) (used, need int, err error) {
 	w.out.cork()
+	w.pace = pace{}
 	used, need, err = w.consume(b)
 	w.uncork()
 	return used, need, err
@@ -115,7 +117,12 @@ func (w *webSocket) uncork() {
 	if !w.out.uncork() {
 		return
 	}
-	p, err := w.out.writeBatch()
+	w.wrote(w.out.writeBatch())
+}
+
+// wrote follows a write. What has come meanwhile is written in its turn, behind what
+// other connections have.
+func (w *webSocket) wrote(p progress, err error) {
 	if p == progressMore {
 		w.carry.attend()
 	}
@@ -192,6 +199,7 @@ func (w *webSocket) message(op ws.OpCode, payload []byte) error {
 	if err := w.receive(payload, op == ws.OpBinary); err != nil {
 		return closeFor(err)
 	}
+	w.pace.step(batchLook, w.detach)
 	return nil
 }
 

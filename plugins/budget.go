@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/aviary-host/aviary/plugins/fair"
+	"github.com/aviary-host/aviary/plugins/image"
 	"github.com/aviary-host/aviary/plugins/meter"
 )
 
@@ -107,7 +108,8 @@ type budget struct {
 	resumed time.Time     // when the slice at hand was handed out; zero in the first
 	first   bool          // the first slice was not handed out yet
 	turn    fair.Turn
-	detach  func() // to be called when the guest gets another slice, or waits for one; may be nil
+	detach  func()        // to be called when the guest gets another slice, or waits for one; may be nil
+	memory  *image.Memory // that the guest writes, nil if it is not put back
 }
 
 // bind finds the globals of an instance.
@@ -164,6 +166,7 @@ func (b *budget) refill() {
 		b.detach()
 		b.detach = nil
 	}
+	b.memory.Unwatch() // it keeps the thread, which others may need while this one waits
 	switch {
 	case !b.first:
 		b.endSlice()

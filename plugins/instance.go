@@ -87,6 +87,7 @@ func (in *instance) instantiate() error {
 	}
 	in.mod, in.mem = mod, mod.ExportedMemory(abi.ExportMemory)
 	in.call.budget.bind(mod)
+	in.call.budget.memory = in.memory
 	if p.resettable() {
 		in.globals = changing(mod, p.numGlobals)
 	}

@@ -391,6 +391,9 @@ func (p *Plugin) serve(l lease, c call, buf []byte) (out []byte, err error) {
 	req, resp := c.req, c.resp
 	out = buf
 	defer func() {
+		if l.in != nil {
+			l.in.memory.Unwatch()
+		}
 		if bug := recover(); bug != nil {
 			f := failure{kind: KindHost, message: oneLine(fmt.Sprint(bug)), stack: string(debug.Stack())}
 			err = p.callError(req.Callback, f, nil)
@@ -407,6 +410,7 @@ func (p *Plugin) serve(l lease, c call, buf []byte) (out []byte, err error) {
 			return out, p.callError(req.Callback, notMade(err), err)
 		}
 	}
+	l.in.memory.Watch()
 	l.in.arm(req)
 	l.in.call.budget.detach = c.detach
 	out, err = l.in.invoke(req, buf[:0])

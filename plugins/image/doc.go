@@ -19,6 +19,9 @@
 // that works on this machine, which it tries. Where none does there are no images, and
 // whoever wants a pristine memory makes an instance anew.
 //
+// With Scan, a Memory that is watched while it is written ([Memory.Watch]) is not even
+// looked at unless its thread has had a page fault meanwhile.
+//
 // # Concurrency and ownership
 //
 // An Image may be mapped from any goroutine; it must outlive none of its Memories. A

@@ -16,8 +16,9 @@ type Image struct {
 	view    []byte   // the file, to read; empty for one of no length
 	pagemap *os.File // of this process; nil where the method needs none
 	method  Method
-	kept    int // bytes that are not holes
-	used    int // see Expect
+	kept    int  // bytes that are not holes
+	used    int  // see Expect
+	counted bool // page faults are, as Watch needs it
 }
 
 // New takes a picture of a memory, whose length is a multiple of the system's page and
@@ -117,7 +118,25 @@ func (i *Image) try(m Method) error {
 			err = errors.New("does not find what was written")
 		}
 	}
+	if err == nil && m == Scan {
+		i.tryCounts(mem)
+	}
 	return errors.Join(err, mem.Close())
+}
+
+// tryCounts finds out whether page faults are counted: if a memory that was put back
+// already is put back by their count when another page of it is written. A system
+// without does not get less, but later.
+func (i *Image) tryCounts(mem *Memory) {
+	at := len(mem.data) / 4
+	if at < os.Getpagesize() {
+		return // that page was written before
+	}
+	mem.known = true
+	mem.Watch()
+	mem.data[at]++
+	i.counted = mem.Reset() == nil && mem.data[at] == i.view[at]
+	mem.known = i.counted
 }
 
 // Method returns the method that is used, never Auto.
@@ -156,6 +175,11 @@ type Memory struct {
 	data     []byte
 	pages    finder
 	dropped  int // pages, by the last Reset
+
+	known   bool // pages has all that are copies
+	watched bool // and nobody but who called Watch has written since
+	faults  int64
+	usage   unix.Rusage
 }
 
 // Blank returns a memory of n bytes, all zero, a multiple of the system's page. It has
@@ -238,13 +262,16 @@ func (m *Memory) Reset() error {
 	case m.image.method == Drop:
 		return m.drop()
 	}
-	n, err := m.find()
-	if err != nil {
-		return err
-	}
-	if n > MaxCopied {
-		m.dropped = n
-		return m.drop()
+	if !m.unfaulted() {
+		n, err := m.find()
+		if err != nil {
+			return err
+		}
+		if n > MaxCopied {
+			m.dropped = n
+			return m.drop()
+		}
+		m.known = m.image.counted
 	}
 	for _, r := range m.pages.found() {
 		copy(m.data[r.start:r.end], m.image.view[r.start:r.end])
@@ -259,6 +286,7 @@ func (m *Memory) Dropped() int { return m.dropped }
 
 // drop lets go of all pages that were written.
 func (m *Memory) drop() error {
+	m.known = false
 	if err := unix.Madvise(m.data, unix.MADV_DONTNEED); err != nil {
 		return fmt.Errorf("madvise: %w", err)
 	}

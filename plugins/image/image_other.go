@@ -38,5 +38,11 @@ func (*Memory) Reset() error { return ErrUnsupported }
 // Dropped returns 0.
 func (*Memory) Dropped() int { return 0 }
 
+// Watch does nothing.
+func (*Memory) Watch() {}
+
+// Unwatch does nothing.
+func (*Memory) Unwatch() {}
+
 // Close does nothing.
 func (*Memory) Close() error { return nil }

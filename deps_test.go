@@ -34,9 +34,12 @@ var allowed = map[string][]string{
 	"presence": {},
 	"plugins":  {"abi", "plugins/fair", "plugins/image", "plugins/lines", "plugins/module", "plugins/meter"},
 	"host":     {"abi", "wire", "pubsub", "presence", "host"},
+	"sdk":      {"abi"},
 	"sdk/go":   {"abi", "sdk/go"},
 	"bench":    {"bench"},
-	"cmd":      {"abi", "host", "plugins", "cmd", "bench/load", "examples/chat"},
+	"cmd":      {"abi", "host", "plugins", "cmd", "bench/load", "examples/chat", "sdk"},
+
+	"sdk/sdktest": {"cmd/aviary", "host/hosttest", "sdk"},
 
 	"bench/floor": {},
 	"bench/load":  {},

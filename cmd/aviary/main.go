@@ -22,6 +22,7 @@ import (
 	"github.com/aviary-host/aviary/bench/load"
 	"github.com/aviary-host/aviary/cmd/aviary/app"
 	"github.com/aviary-host/aviary/examples/chat"
+	"github.com/aviary-host/aviary/sdk"
 )
 
 // Exit codes; 0 is success.
@@ -35,6 +36,10 @@ const (
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve the plugins of a configuration file."`
 	Demo    demoCmd    `cmd:"" help:"Serve a chat page whose logic is a WebAssembly module. Needs nothing else."`
+	New     newCmd     `cmd:"" help:"Begin a project: a directory with a chat, its tests and an SDK. Works offline."`
+	Build   buildCmd   `cmd:"" help:"Build the module of a project."`
+	Check   checkCmd   `cmd:"" help:"Hold a module to the ABI, and measure its callbacks."`
+	Abi     abiCmd     `cmd:"" help:"Print the numbers of the ABI as JSON."`
 	Bench   benchCmd   `cmd:"" help:"Put load on a server of Phoenix channels and measure it."`
 	Version versionCmd `cmd:"" help:"Print versions."`
 
@@ -127,7 +132,7 @@ func exitCode(err error) int {
 		return exitConfig
 	case errors.Is(err, app.ErrPlugin):
 		return exitPlugin
-	case errors.Is(err, load.ErrConfig):
+	case errors.Is(err, load.ErrConfig), errors.Is(err, sdk.ErrName), errors.Is(err, sdk.ErrLanguage):
 		return exitUsage
 	default:
 		return exitFailure

@@ -15,6 +15,10 @@ import (
 
 // TestExitCodes: what went wrong is told by the code, and in words on stderr.
 func TestExitCodes(t *testing.T) {
+	faults, err := filepath.Abs("../../plugins/testdata/faults")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	t.Chdir(dir)
 	t.Setenv("XDG_CACHE_HOME", dir)
@@ -32,6 +36,8 @@ func TestExitCodes(t *testing.T) {
 		}
 		return path
 	}
+	fault := func(name string) string { return filepath.Join(faults, name+".wasm") }
+	echo := fault("echo")
 	for _, tt := range []struct {
 		args           []string
 		code           int
@@ -53,6 +59,18 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"demo", "--addr", "4100"}, exitUsage, "", "--addr 4100: it has to be host:port"},
 		{[]string{"demo", "--addr", taken}, exitFailure, "", taken + " is in use; try: aviary demo --addr 127.0.0.1:0"},
 		{[]string{"demo", "--addr", "256.0.0.1:1"}, exitFailure, "", "http.addr"},
+		{[]string{"new"}, exitUsage, "", "<name> is missing"},
+		{[]string{"new", "Room"}, exitUsage, "", `"Room": a project's name has 1 to 40 of a-z, 0-9 and -`},
+		{[]string{"new", "room", "--lang", "cobol"}, exitUsage, "", `unknown language "cobol": there are`},
+		{[]string{"new", "--list"}, 0, "go              Go           ready", ""},
+		{[]string{"build"}, exitFailure, "", "there is no aviary.json in " + dir + "; `aviary new NAME` makes one"},
+		{[]string{"check"}, exitFailure, "", "there is no aviary.json"},
+		{[]string{"check", "none.wasm"}, exitFailure, "", "none.wasm"},
+		{[]string{"check", echo, "--join", "{"}, exitFailure, "", "--join { is not JSON"},
+		{[]string{"check", echo}, 0, "it keeps to abi/SPEC.md, as far as was looked at", ""},
+		{[]string{"check", echo, "--json"}, 0, `"findings": [],`, ""},
+		{[]string{"check", fault("unknown_result")}, exitFailure, "SPEC 4.2: handle_in:", "unknown_result.wasm: it does not keep to the ABI: 1 findings"},
+		{[]string{"abi"}, 0, `"handle_in": 3`, ""},
 		{[]string{"bench"}, exitUsage, "", "<workload>"},
 		{[]string{"bench", "ping"}, exitUsage, "", "ping"},
 		{[]string{"bench", "echo", "--url", "http://x"}, exitUsage, "", `url "http://x" is not like ws://127.0.0.1:4000/socket`},

@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 	"plugins/hostile": {"abi", "plugins/module", "plugins/meter"},
 
 	"host/auth":   {"wire"},
+	"host/client": {},
 	"host/limit":  {},
 	"host/origin": {},
 

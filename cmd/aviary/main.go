@@ -38,6 +38,10 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Serve a chat page whose logic is a WebAssembly module. Needs nothing else."`
 	New     newCmd     `cmd:"" help:"Begin a project: a directory with a chat, its tests and an SDK. Works offline."`
 	Build   buildCmd   `cmd:"" help:"Build the module of a project."`
+	Test    testCmd    `cmd:"" help:"Build the module of a project and run its cases on it, without a server."`
+	Call    callCmd    `cmd:"" help:"Run one callback of a module, without a server."`
+	Replay  replayCmd  `cmd:"" help:"Run a callback again that failed on a server."`
+	Connect connectCmd `cmd:"" help:"Speak a channel of a server from the terminal: lines of EVENT {JSON}."`
 	Check   checkCmd   `cmd:"" help:"Hold a module to the ABI, and measure its callbacks."`
 	Abi     abiCmd     `cmd:"" help:"Print the numbers of the ABI as JSON."`
 	Bench   benchCmd   `cmd:"" help:"Put load on a server of Phoenix channels and measure it."`

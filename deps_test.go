@@ -42,6 +42,8 @@ var allowed = map[string][]string{
 
 	"sdk/sdktest": {"cmd/aviary", "host/hosttest", "sdk"},
 
+	"presence/group": {},
+
 	"bench/floor": {},
 	"bench/load":  {},
 

@@ -32,6 +32,11 @@ func checkNames(topic, event string) error {
 	if topicProblem([]byte(topic)) {
 		return ErrInvalidTopic
 	}
+	return checkEvent(event)
+}
+
+// checkEvent checks the name of an event from outside.
+func checkEvent(event string) error {
 	if event == "" || eventProblem([]byte(event)) != "" {
 		return ErrInvalidEvent
 	}

@@ -79,6 +79,8 @@ func boundedEffects() []bounded {
 			`topic "room:1" is not among the plugin's broadcast topics (capability broadcast in test.toml)`,
 		},
 		{"broadcast_from", onTopic(abi.EffectBroadcastFrom, "other:1"), noBroadcast, ofOther("broadcast")},
+		{"group_add", onTopic(abi.EffectGroupAdd, "other:1"), noBroadcast, ofOther("broadcast")},
+		{"group_remove", onTopic(abi.EffectGroupRemove, "other:1"), noBroadcast, ofOther("broadcast")},
 		{"subscribe", onTopic(abi.EffectSubscribe, "other:1"), noSubscribe, ofOther("subscribe")},
 		{"unsubscribe", onTopic(abi.EffectUnsubscribe, "other:1"), noSubscribe, ofOther("subscribe")},
 		{"presence_track", onTopic(abi.EffectPresenceTrack, "other:1"), noPresence, ofOther("presence")},

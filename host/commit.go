@@ -60,7 +60,15 @@ func (c *Channel) checkOutput(r *abi.Response) error {
 	if max(timers, subs, events, tracks) > maxPending {
 		return &OutputError{Field: "effects", Problem: fmt.Sprintf("leave more than %d timers, subscriptions, interceptions or presences", maxPending)}
 	}
-	return c.reserve(r) // last, as nothing can be refused any more
+	tenant := c.socket.tenant
+	if err := tenant.holdGroups(c.route.caps, r.Effects); err != nil {
+		return err
+	}
+	if err := c.reserve(r); err != nil { // last, as nothing can be refused any more
+		tenant.dropGroups(r.Effects)
+		return err
+	}
+	return nil
 }
 
 // checkAnswer is the part of the check that needs no channel, only to know what
@@ -133,8 +141,10 @@ func checkEffect(e *abi.Effect, to codec) string {
 			return "payload is raw bytes, a meta is a JSON object"
 		}
 		return cmp.Or(keyProblem(e.Key), objectProblem(e.Payload, false))
-	case abi.EffectGroupAdd, abi.EffectGroupRemove, abi.EffectGroupBroadcast:
-		return "groups are not supported by this host"
+	case abi.EffectGroupAdd, abi.EffectGroupRemove:
+		return keyProblem(e.Key)
+	case abi.EffectGroupBroadcast:
+		return cmp.Or(keyProblem(e.Key), eventProblem(e.Event), objectProblem(e.Payload, e.Binary))
 	}
 	return ""
 }
@@ -232,7 +242,7 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 	}
 }
 
-// applyTopic makes the effects on subscriptions and presences happen.
+// applyTopic makes the effects on subscriptions, presences and groups happen.
 func (c *Channel) applyTopic(e *abi.Effect) {
 	tenant := c.socket.tenant
 	switch e.Kind {
@@ -248,6 +258,8 @@ func (c *Channel) applyTopic(e *abi.Effect) {
 		tenant.presence.Untrack(c.owner, c.topicOf(e), string(e.Key))
 	case abi.EffectPresencePush:
 		tenant.presence.View(c.topicOf(e), func(state []byte) { c.sendEvent(wire.EventPresenceState, state, false) })
+	case abi.EffectGroupAdd, abi.EffectGroupRemove, abi.EffectGroupBroadcast:
+		tenant.applyGroup(c.route.caps, e)
 	}
 }
 

@@ -71,6 +71,9 @@ func (s *Server) connect(v *visitor) (*connected, *refusal) {
 	if err == nil {
 		err = m.connecting(c.socketID).check(resp.Effects)
 	}
+	if err == nil {
+		err = m.tenant.holdGroups(m.ConnectCapabilities, resp.Effects)
+	}
 	if after, ok := asUnavailable(err); ok {
 		m.tenant.countUnavailable(log, abi.CallbackConnect, err)
 		v.ctx.Response.Header.Set("Retry-After", strconv.FormatInt(roundUp(after, time.Second), 10))
@@ -109,6 +112,8 @@ func (t *Tenant) applyConnect(r *abi.Response, caps *Capabilities, log *slog.Log
 			t.broadcast(nil, caps, string(e.Topic), e)
 		case abi.EffectSendInfo:
 			t.sendInfo(string(e.Key), string(e.Topic), e)
+		case abi.EffectGroupAdd, abi.EffectGroupRemove, abi.EffectGroupBroadcast:
+			t.applyGroup(caps, e)
 		case abi.EffectDisconnect:
 			t.disconnect(string(e.Key))
 		case abi.EffectLog:

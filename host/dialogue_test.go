@@ -68,7 +68,10 @@ func TestBadAnswerCommitsNothing(t *testing.T) {
 		"reply with a forged ref":    {Kind: abi.EffectReply, Key: []byte(`"1"],["x"`)},
 		"reply of broken JSON":       {Kind: abi.EffectReply, Payload: []byte(`]`)},
 		"meta that is no object":     {Kind: abi.EffectPresenceTrack, Key: []byte("k"), Payload: []byte(`[]`)},
-		"group":                      {Kind: abi.EffectGroupAdd, Key: []byte("g"), Topic: []byte("t")},
+		"group not UTF-8":            {Kind: abi.EffectGroupAdd, Key: []byte("\xff"), Topic: []byte("t")},
+		"group with a long name":     {Kind: abi.EffectGroupRemove, Key: []byte(strings.Repeat("g", 256)), Topic: []byte("t")},
+		"a list to a group":          {Kind: abi.EffectGroupBroadcast, Key: []byte("g"), Event: []byte("e"), Payload: []byte(`[]`)},
+		"a long event to a group":    {Kind: abi.EffectGroupBroadcast, Key: []byte("g"), Event: []byte(strings.Repeat("e", 256))},
 		"stop for a host's reason":   {Kind: abi.EffectStop, Number: uint32(abi.ReasonDraining)},
 	}
 	for name, effect := range bad {

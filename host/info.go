@@ -29,6 +29,7 @@ type TenantInfo struct {
 	Sockets       int    `json:"sockets"`
 	Channels      int64  `json:"channels"` // joined, or with a join under way
 	Topics        int    `json:"topics"`
+	Groups        int64  `json:"groups"`
 	StateBytes    int64  `json:"state_bytes"`
 	Timers        int64  `json:"timers"`
 	Presences     int64  `json:"presences"`
@@ -76,6 +77,7 @@ func (t *Tenant) Info() TenantInfo {
 		Sockets:       sockets,
 		Channels:      t.quotas[quotaChannels].used.Load(),
 		Topics:        t.pubsub.Topics(),
+		Groups:        t.quotas[quotaGroups].used.Load(),
 		StateBytes:    t.quotas[quotaState].used.Load(),
 		Timers:        t.quotas[quotaTimers].used.Load(),
 		Presences:     t.quotas[quotaPresences].used.Load(),

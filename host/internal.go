@@ -23,6 +23,7 @@ type apiCall struct {
 	SocketID       string          `json:"socket_id"`
 	ExceptSocketID string          `json:"except_socket_id"`
 	IDTopic        string          `json:"id_topic"`
+	Group          string          `json:"group"`
 	Tenant         string          `json:"tenant"`
 	Reason         string          `json:"reason"`
 }
@@ -55,6 +56,8 @@ func (s *Server) handleInternal(ctx *fasthttp.RequestCtx) {
 		apiGet(ctx, func() any { return map[string][]TenantInfo{"tenants": s.Info().Tenants} })
 	case name == "plugins":
 		apiGet(ctx, s.pluginStats)
+	case name == "groups":
+		s.apiGroups(ctx)
 	default:
 		s.apiPost(ctx, name)
 	}
@@ -112,23 +115,25 @@ func (s *Server) pluginStats() any {
 // answer. by is who calls.
 type apiDo func(t *Tenant, c *apiCall, by string) (any, error)
 
+// mute is a call with nothing to answer.
+func mute(do func(*Tenant, *apiCall) error) apiDo {
+	return func(t *Tenant, c *apiCall, _ string) (any, error) { return struct{}{}, do(t, c) }
+}
+
 // apiCalls returns the calls: broadcast, push, send_info, disconnect, suspend,
-// resume.
+// resume, and those on groups.
 func apiCalls() map[string]apiDo {
-	quiet := func(do func(*Tenant, *apiCall) error) apiDo {
-		return func(t *Tenant, c *apiCall, _ string) (any, error) { return struct{}{}, do(t, c) }
-	}
-	return map[string]apiDo{
-		"broadcast": quiet(func(t *Tenant, c *apiCall) error {
+	calls := map[string]apiDo{
+		"broadcast": mute(func(t *Tenant, c *apiCall) error {
 			return t.BroadcastFrom(c.ExceptSocketID, c.Topic, c.Event, c.Payload)
 		}),
-		"push": quiet(func(t *Tenant, c *apiCall) error {
+		"push": mute(func(t *Tenant, c *apiCall) error {
 			return t.Push(c.SocketID, c.Topic, c.Event, c.Payload)
 		}),
-		"send_info": quiet(func(t *Tenant, c *apiCall) error {
+		"send_info": mute(func(t *Tenant, c *apiCall) error {
 			return t.SendInfo(c.SocketID, c.Topic, c.Event, c.Payload)
 		}),
-		"disconnect": quiet(func(t *Tenant, c *apiCall) error { return t.Disconnect(c.IDTopic) }),
+		"disconnect": mute(func(t *Tenant, c *apiCall) error { return t.Disconnect(c.IDTopic) }),
 		"suspend": func(t *Tenant, c *apiCall, by string) (any, error) {
 			out, err := t.srv.suspend(t.name, c.Reason, by)
 			return apiOutcome(out), err
@@ -138,6 +143,8 @@ func apiCalls() map[string]apiDo {
 			return apiOutcome(out), err
 		},
 	}
+	addGroupCalls(calls)
+	return calls
 }
 
 // notKept goes with an outcome that a restart undoes.
@@ -171,18 +178,32 @@ func (s *Server) apiPost(ctx *fasthttp.RequestCtx, name string) {
 		apiError(ctx, fasthttp.StatusBadRequest, "BAD_REQUEST", problem)
 		return
 	}
-	t, ok := s.Tenant(call.Tenant)
-	if !ok {
-		apiError(ctx, fasthttp.StatusNotFound, "NO_SUCH_TENANT", fmt.Sprintf("%s: %q", ErrNoSuchTenant, logText([]byte(call.Tenant))))
+	t := s.apiTenant(ctx, call.Tenant)
+	if t == nil {
 		return
 	}
 	answer, err := do(t, call, ctx.RemoteAddr().String())
 	if err != nil {
-		status, code := apiStatus(err)
-		apiError(ctx, status, code, err.Error())
+		apiFailure(ctx, err)
 		return
 	}
 	answerJSON(ctx, answer)
+}
+
+// apiTenant returns the tenant of a call, nil if it has answered that there is none.
+func (s *Server) apiTenant(ctx *fasthttp.RequestCtx, name string) *Tenant {
+	t, ok := s.Tenant(name)
+	if !ok {
+		apiError(ctx, fasthttp.StatusNotFound, "NO_SUCH_TENANT", fmt.Sprintf("%s: %q", ErrNoSuchTenant, logText([]byte(name))))
+		return nil
+	}
+	return t
+}
+
+// apiFailure answers a call that did not work.
+func apiFailure(ctx *fasthttp.RequestCtx, err error) {
+	status, code := apiStatus(err)
+	apiError(ctx, status, code, err.Error())
 }
 
 func notAllowed(ctx *fasthttp.RequestCtx, method string) {
@@ -211,27 +232,39 @@ func decodeCall(body []byte, name string) (call *apiCall, problem string) {
 
 // missing tells which field a call lacks, or has and would not look at.
 func (c *apiCall) missing(name string) (problem string) {
+	suspends, ofGroups := name == "suspend" || name == "resume", strings.HasPrefix(name, groupCalls)
+	switch {
+	case !suspends && c.Reason != "":
+		return "reason is for suspend and resume"
+	case !ofGroups && c.Group != "":
+		return "group is for the calls on groups"
+	case ofGroups:
+		return c.missingOfGroup(name)
+	case !suspends:
+		return c.missingOfTopic(name)
+	case c.Tenant == "":
+		return "tenant is missing; " + ErrDefaultTenant.Error()
+	}
+	return ""
+}
+
+// missingOfTopic is missing of a call that is about a topic.
+func (c *apiCall) missingOfTopic(name string) (problem string) {
 	switch name {
-	case "suspend", "resume":
-		if c.Tenant == "" {
-			return "tenant is missing; " + ErrDefaultTenant.Error()
-		}
-		return ""
 	case "disconnect":
 		if c.IDTopic == "" {
 			return "id_topic is missing"
 		}
+		return ""
 	case "push", "send_info":
 		if c.SocketID == "" {
 			return "socket_id is missing"
 		}
 	}
 	switch {
-	case c.Reason != "":
-		return "reason is for suspend and resume"
-	case name != "disconnect" && c.Topic == "":
+	case c.Topic == "":
 		return "topic is missing"
-	case name != "disconnect" && c.Event == "":
+	case c.Event == "":
 		return "event is missing"
 	}
 	return ""
@@ -247,6 +280,14 @@ func apiStatus(err error) (status int, code string) {
 		return fasthttp.StatusBadRequest, "INVALID_REASON"
 	case errors.Is(err, ErrNotFound):
 		return fasthttp.StatusNotFound, "NO_SUCH_CHANNEL"
+	case errors.Is(err, ErrNoSuchGroup):
+		return fasthttp.StatusNotFound, "NO_SUCH_GROUP"
+	case errors.Is(err, ErrGroupExists):
+		return fasthttp.StatusConflict, "GROUP_EXISTS"
+	case errors.Is(err, ErrInvalidGroup):
+		return fasthttp.StatusBadRequest, "INVALID_GROUP"
+	case errors.Is(err, ErrTenantLimit):
+		return fasthttp.StatusConflict, "TENANT_LIMIT" // of no use before something is given back
 	case errors.Is(err, ErrOverloaded):
 		return fasthttp.StatusServiceUnavailable, "OVERLOADED"
 	case errors.Is(err, ErrInvalidTopic):

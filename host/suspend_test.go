@@ -403,9 +403,9 @@ func TestTenantCalls(t *testing.T) {
 		answer             string
 	}{
 		{"POST", "suspend", `{"tenant":"umbrella","reason":"why \"so\""}`, 200, `{"tenant":"umbrella","suspended":true,"closed":0,"kept":false,"note":"data_dir is not set: a restart resumes all tenants"}`},
-		{"GET", "tenants", "", 200, `{"tenants":[{"tenant":"","sockets":0,"channels":0,"topics":0,"state_bytes":0,"timers":0,"presences":0,"subscriptions":0,"refused":{},"suspended":false},` +
-			`{"tenant":"acme","sockets":1,"channels":1,"topics":2,"state_bytes":0,"timers":0,"presences":0,"subscriptions":0,"refused":{},"suspended":false},` +
-			`{"tenant":"umbrella","sockets":0,"channels":0,"topics":0,"state_bytes":0,"timers":0,"presences":0,"subscriptions":0,"refused":{},"suspended":true,"reason":"why \"so\"","since":"<any>"}]}`},
+		{"GET", "tenants", "", 200, `{"tenants":[{"tenant":"","sockets":0,"channels":0,"topics":0,"groups":0,"state_bytes":0,"timers":0,"presences":0,"subscriptions":0,"refused":{},"suspended":false},` +
+			`{"tenant":"acme","sockets":1,"channels":1,"topics":2,"groups":0,"state_bytes":0,"timers":0,"presences":0,"subscriptions":0,"refused":{},"suspended":false},` +
+			`{"tenant":"umbrella","sockets":0,"channels":0,"topics":0,"groups":0,"state_bytes":0,"timers":0,"presences":0,"subscriptions":0,"refused":{},"suspended":true,"reason":"why \"so\"","since":"<any>"}]}`},
 		{"POST", "resume", `{"tenant":"umbrella"}`, 200, `{"tenant":"umbrella","suspended":false,"closed":0,"kept":false}`},
 		{"POST", "suspend", `{"tenant":""}`, 400, `{"error":{"code":"BAD_REQUEST","message":"tenant is missing; the default tenant cannot be suspended"}}`},
 		{"POST", "resume", `{}`, 400, `{"error":{"code":"BAD_REQUEST","message":"tenant is missing; the default tenant cannot be suspended"}}`},

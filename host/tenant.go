@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/aviary-host/aviary/presence"
+	"github.com/aviary-host/aviary/presence/group"
 	"github.com/aviary-host/aviary/pubsub"
 	"github.com/aviary-host/aviary/wire"
 )
@@ -22,7 +23,7 @@ type TenantConfig struct {
 }
 
 // Tenant is one of those who share a server and are not to notice each other. It
-// owns its routes, topics, presences and sockets. A socket belongs to the tenant
+// owns its routes, topics, presences, groups and sockets. A socket belongs to the tenant
 // of its mount, and a channel reaches everything through its socket's tenant. So
 // what the modules and clients of one tenant name cannot be another's: there is
 // no table that holds both.
@@ -38,6 +39,7 @@ type Tenant struct {
 	log      *slog.Logger
 	pubsub   *pubsub.PubSub[*Fanout]
 	presence *presence.Tracker
+	groups   *group.Groups
 	limits   TenantLimits
 
 	quotas   [quotaKinds]quota
@@ -71,6 +73,7 @@ func newTenant(s *Server, cfg TenantConfig) *Tenant {
 	t.table.Store(&router{})
 	t.pubsub = pubsub.New(pubsub.Config[*Fanout]{})
 	t.presence = presence.NewTracker(presence.Config{OnDiff: t.presenceDiff})
+	t.groups = group.New(groupQuota{t})
 	return t
 }
 

@@ -21,7 +21,9 @@ type TenantLimits struct {
 	Connections   int        // at a time, long-polling sessions included; 0 means 10 000
 	Channels      int        // joined, or with a join under way; 0 means 100 000
 	Messages      limit.Rate // of all clients, joins and heartbeats included; zero means 10000/s burst 20000
-	State         int64      // bytes of the states of all channels, and of what is kept for their timers and presences; 0 means 256 MiB
+	Groups        int        // named sets of topics; 0 means 10 000
+	GroupTopics   int        // in one group, and reached by one callback's broadcasts to groups; 0 means 1000
+	State         int64      // bytes of the states of all channels, and of what is kept for their timers, presences and groups; 0 means 256 MiB
 	Timers        int        // pending in all channels; 0 means 100 000
 	Presences     int        // entries, anonymous ones included; 0 means 100 000
 	Subscriptions int        // of channels to other topics than their own; 0 means 100 000
@@ -38,6 +40,8 @@ func DefaultTenantLimits() TenantLimits {
 		Connections:   10_000,
 		Channels:      100_000,
 		Messages:      limit.Rate{Count: 10_000, Burst: 20_000},
+		Groups:        10_000,
+		GroupTopics:   1000,
 		State:         256 << 20,
 		Timers:        100_000,
 		Presences:     100_000,
@@ -52,6 +56,8 @@ func (l TenantLimits) withDefaults() TenantLimits {
 	if l.Messages == (limit.Rate{}) {
 		l.Messages = d.Messages
 	}
+	l.Groups = cmp.Or(l.Groups, d.Groups)
+	l.GroupTopics = cmp.Or(l.GroupTopics, d.GroupTopics)
 	l.State = cmp.Or(l.State, d.State)
 	l.Timers = cmp.Or(l.Timers, d.Timers)
 	l.Presences = cmp.Or(l.Presences, d.Presences)
@@ -66,7 +72,9 @@ const (
 	quotaConnections quotaKind = iota
 	quotaChannels
 	quotaMessages
-	quotaState // from here on: what a channel holds (account.go)
+	quotaGroups
+	quotaGroupTopics // of a group; nothing is counted
+	quotaState       // from here on: what a channel holds (account.go)
 	quotaTimers
 	quotaPresences
 	quotaSubscriptions
@@ -74,7 +82,10 @@ const (
 )
 
 func (k quotaKind) String() string {
-	return [...]string{"connections", "channels", "messages", "state", "timers", "presences", "subscriptions"}[k]
+	return [...]string{
+		"connections", "channels", "messages", "groups", "group_topics",
+		"state", "timers", "presences", "subscriptions",
+	}[k]
 }
 
 // key is where the configuration sets the limit.
@@ -107,6 +118,8 @@ func (l *TenantLimits) numbers() map[quotaKind]int64 {
 	return map[quotaKind]int64{
 		quotaConnections:   int64(l.Connections),
 		quotaChannels:      int64(l.Channels),
+		quotaGroups:        int64(l.Groups),
+		quotaGroupTopics:   int64(l.GroupTopics),
 		quotaState:         l.State,
 		quotaTimers:        int64(l.Timers),
 		quotaPresences:     int64(l.Presences),
@@ -176,6 +189,9 @@ func (e *tenantExcess) value() string {
 func (e *tenantExcess) Error() string {
 	return fmt.Sprintf("over the limit of %s %s (%s)", e.value(), e.kind, e.kind.key())
 }
+
+// Is makes it an ErrTenantLimit.
+func (*tenantExcess) Is(target error) bool { return target == ErrTenantLimit }
 
 // appendJSON appends the response of what was refused.
 func (e *tenantExcess) appendJSON(dst []byte) []byte {

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -331,7 +332,8 @@ func TestStateOfTerminateDoesNotCount(t *testing.T) {
 func TestLogOnlyLimitsOfATenant(t *testing.T) {
 	s := startConfig(t, keeper(), tenants(host.TenantLimits{
 		Connections: 1, Channels: 1, Messages: hourly(1), State: 1, Timers: 1, Presences: 1, Subscriptions: 1,
-		LogOnly: []string{"connections", "channels", "messages", "state", "timers", "presences", "subscriptions"},
+		Groups: 1, GroupTopics: 1,
+		LogOnly: []string{"connections", "channels", "messages", "groups", "group_topics", "state", "timers", "presences", "subscriptions"},
 	}))
 	s.at(t, acme).ExpectSilence()
 	c := s.at(t, acme)
@@ -346,8 +348,13 @@ func TestLogOnlyLimitsOfATenant(t *testing.T) {
 		for c.Receive().Ref != ref {
 		}
 	}
+	for _, topic := range []string{"t", "u"} {
+		if err := errors.Join(s.tenant(t, "acme").CreateGroup(topic), s.tenant(t, "acme").AddToGroup("t", topic)); err != nil {
+			t.Error(err)
+		}
+	}
 	log := s.log.String()
-	for _, key := range []string{"connections", "channels", "messages", "state", "timers", "presences", "subscriptions"} {
+	for _, key := range []string{"connections", "channels", "messages", "groups", "group_topics", "state", "timers", "presences", "subscriptions"} {
 		if !strings.Contains(log, "key=tenant."+key+" ") {
 			t.Errorf("the log does not name %s:\n%s", key, log)
 		}
@@ -356,7 +363,8 @@ func TestLogOnlyLimitsOfATenant(t *testing.T) {
 		t.Errorf("the log says that a limit was enforced:\n%s", log)
 	}
 	wantRefused(t, s, map[string]int64{})
-	want := host.TenantInfo{Tenant: "acme", Sockets: 2, Channels: 2, Topics: 4, StateBytes: 3 + 2*2 + 2*2, Timers: 2, Presences: 2, Subscriptions: 2}
+	const ofGroups = 2*(512+1) + 2*(96+1)
+	want := host.TenantInfo{Tenant: "acme", Sockets: 2, Channels: 2, Topics: 4, Groups: 2, StateBytes: 3 + 2*2 + 2*2 + ofGroups, Timers: 2, Presences: 2, Subscriptions: 2}
 	got := s.tenant(t, "acme").Info()
 	got.Refused = nil
 	if fmt.Sprint(got) != fmt.Sprint(want) {

@@ -20,7 +20,9 @@ type Tenant struct {
 	Connections   int      `toml:"connections"`   // at a time; -1 for no limit, as with all numbers here
 	Channels      int      `toml:"channels"`      // joined
 	Messages      Rate     `toml:"messages"`      // of all clients
-	State         Size     `toml:"state"`         // of all channels, their timers and presences
+	Groups        int      `toml:"groups"`        // of topics
+	GroupTopics   int      `toml:"group_topics"`  // in one group
+	State         Size     `toml:"state"`         // of all channels, their timers and presences, and of groups
 	Timers        int      `toml:"timers"`        // pending
 	Presences     int      `toml:"presences"`     // entries
 	Subscriptions int      `toml:"subscriptions"` // of channels to other topics
@@ -33,7 +35,8 @@ func (t *Tenant) host() host.TenantConfig {
 	return host.TenantConfig{Name: t.Name, Limits: host.TenantLimits{
 		Connections: t.Connections, Channels: t.Channels, State: int64(t.State),
 		Messages: t.Messages.or(host.DefaultTenantLimits().Messages),
-		Timers:   t.Timers, Presences: t.Presences, Subscriptions: t.Subscriptions,
+		Groups:   t.Groups, GroupTopics: t.GroupTopics,
+		Timers: t.Timers, Presences: t.Presences, Subscriptions: t.Subscriptions,
 		LogOnly: t.LogOnly,
 	}}
 }
@@ -45,6 +48,8 @@ func (t *Tenant) check() error {
 	}{
 		{"connections", t.Connections},
 		{"channels", t.Channels},
+		{"groups", t.Groups},
+		{"group_topics", t.GroupTopics},
 		{"timers", t.Timers},
 		{"presences", t.Presences},
 		{"subscriptions", t.Subscriptions},

@@ -172,6 +172,8 @@ name = "acme"
 connections = 1
 channels = -1
 messages = "5/s burst 6"
+groups = 11
+group_topics = 12
 state = "7KiB"
 timers = 8
 presences = 9
@@ -191,7 +193,7 @@ connect = "x"
 		t.Fatal(err)
 	}
 	tenant := cfg.Tenants[0].host()
-	if got := fmt.Sprintf("%+v", tenant); got != "{Name:acme Limits:{Connections:1 Channels:-1 Messages:5/s burst 6 State:7168 Timers:8 Presences:9 Subscriptions:10 LogOnly:[timers]}}" {
+	if got := fmt.Sprintf("%+v", tenant); got != "{Name:acme Limits:{Connections:1 Channels:-1 Messages:5/s burst 6 Groups:11 GroupTopics:12 State:7168 Timers:8 Presences:9 Subscriptions:10 LogOnly:[timers]}}" {
 		t.Errorf("got %s", got)
 	}
 	m := cfg.Mounts[0]
@@ -217,6 +219,7 @@ func TestTenantConfigurationRefuses(t *testing.T) {
 		{"twice", plugin + acme + acme, `tenant "acme" is declared twice`},
 		{"a key that is none", plugin + acme + "chanels = 3\n", "chanels"},
 		{"a number under -1", plugin + acme + "timers = -2\n", `tenant "acme": timers = -2 is negative; -1 is no limit`},
+		{"groups under -1", plugin + acme + "group_topics = -2\n", `tenant "acme": group_topics = -2 is negative; -1 is no limit`},
 		{"a rate", plugin + acme + "messages = \"0/s\"\n", "line 7: messages: "},
 		{"plugin of none", plugin + "tenant = \"acne\"\n" + acme, `plugin "x": tenant names "acne", which is not declared: write a [[tenant]] table`},
 		{"mount of none", plugin + "[[mount]]\ntenant = \"acne\"\n" + acme, `mount /socket: tenant names "acne", which is not declared: write a [[tenant]] table`},

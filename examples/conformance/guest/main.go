@@ -8,6 +8,7 @@ func init() {
 		declareRoom(aviary.Channel(pattern, aviary.State((*room).fields)))
 	}
 	declarePresence(aviary.Channel("pres:*", aviary.State((*tracked).fields)))
+	declareGroups(aviary.Channel("group:*", aviary.State((*member).fields)))
 	declareCustom(aviary.Channel("custom:*", aviary.NoState()))
 	declareSupabase(aviary.Channel("realtime:*", aviary.State((*supabase).fields)))
 	for _, pattern := range []string{"food*", "foo*"} { // in this order

@@ -215,3 +215,20 @@ func TestPresenceEvents(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestGroupEvents(t *testing.T) {
+	g := aviarytest.New(t)
+	room := g.Join("group:1", `{"group":"team"}`)
+	if got, want := room.Last.String(), lines(`reply ok {}`, `group_add @group:1 key=team`); got != want {
+		t.Errorf("join:\n%s\nwant\n%s", got, want)
+	}
+	for _, tt := range []struct{ event, payload, want string }{
+		{"tell", `{"n":1}`, lines(`group_broadcast key=team told {"n":1}`, `reply ok {}`)},
+		{"add", `{"topic":"group:2"}`, lines(`group_add @group:2 key=team`, `reply ok {}`)},
+		{"remove", `{"topic":"group:1"}`, lines(`group_remove @group:1 key=team`, `reply ok {}`)},
+	} {
+		if got := room.In(tt.event, tt.payload).String(); got != tt.want {
+			t.Errorf("%s:\n%s\nwant\n%s", tt.event, got, tt.want)
+		}
+	}
+}

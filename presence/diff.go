@@ -39,14 +39,14 @@ func appendEntries(dst []byte, entries []Entry) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendKey(dst, entries[i].Key)
+		dst = append(appendName(dst, entries[i].Key), metasOpen...)
 		dst = appendEntry(dst, &entries[i])
 		for j := i; next != nil && next[j].index > 0; {
 			j = next[j].index
 			dst = append(dst, ',')
 			dst = appendEntry(dst, &entries[j])
 		}
-		dst = append(dst, ']', '}')
+		dst = append(dst, metasClose...)
 	}
 	return append(dst, '}')
 }
@@ -79,10 +79,15 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	return appendMeta(dst, e.Meta, e.Ref, e.PrevRef)
 }
 
-// appendKey opens the metas of a key; the caller closes them with ]}.
-func appendKey(dst []byte, key string) []byte {
-	dst = appendQuoted(dst, key)
-	return append(dst, `:{"metas":[`...)
+// What is around the metas of a key.
+const (
+	metasOpen  = `{"metas":[`
+	metasClose = `]}`
+)
+
+// appendName appends a key as the name of a member.
+func appendName(dst []byte, key string) []byte {
+	return append(appendQuoted(dst, key), ':')
 }
 
 // appendMeta puts the refs, which are Base64 and need no escapes, at the end of

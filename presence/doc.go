@@ -4,10 +4,11 @@
 //
 //   - [Tracker.Track], [Tracker.Update] and [Tracker.Untrack] change the entries
 //     of an [Owner], one channel instance; [Tracker.UntrackAll] ends it.
-//   - Config.OnDiff receives each change as a [Diff], the payload of the
-//     presence_diff event.
+//   - Config.OnDiff receives changes as a [Diff], the payload of the
+//     presence_diff event: each by itself, or all of a topic within Config.Tick.
 //   - [Tracker.View] shows the whole list of a topic, the payload of the
-//     presence_state event.
+//     presence_state event, in pages of Config.Page. [Tracker.AppendState] and
+//     [Tracker.AppendPresence] read it, or one key of it.
 //
 // An entry is an owner, a topic and a key; the same key tracked by two owners (a
 // user with two tabs) has two metas. An entry with an empty key is anonymous: it
@@ -24,7 +25,8 @@
 // Both maps of a diff are always there. phx_ref names one version of one meta
 // and is never used again; phx_ref_prev, only after an update, names the version
 // before. An update is one diff with the new meta in joins and the old one in
-// leaves. Keys come in the order in which they were first tracked.
+// leaves. Keys come in the order in which they were first tracked, the metas of a
+// key in that of their versions, which is what phoenix.js makes of the diffs.
 //
 // A phx_ref or phx_ref_prev at the top level of the caller's meta is removed.
 // Phoenix leaves it in and sends an object with two such keys.
@@ -35,14 +37,27 @@
 //	time, ns since 1970, big-endian, strictly increasing | random, per tracker
 //	8 bytes                                              | 4 bytes
 //
+// # What is told
+//
+// Where changes are collected, the first of a topic begins a tick, at whose end what
+// is left of all of them is one diff. What has come and gone within it is not
+// mentioned: an entry that left again, a version that was replaced. But a list read
+// meanwhile, which a client may have got, has shown what is not told of yet; of that
+// nothing is left out, or the client would keep it for ever. Reads never wait: they have
+// all that was written before.
+//
 // # No change is lost between a state and the diffs after it
 //
 // Each topic has one lock. Under it an entry changes and OnDiff runs; under it
-// View reads the state and its callback runs. Whatever these two enqueue for one
-// client is therefore in the order of the changes: a change is either part of
-// the state, or its diff is enqueued after it. A client that was subscribed to
-// the topic's diffs before View misses nothing. (A diff enqueued before the state
-// is already part of it; phoenix.js applies such a diff again, to no effect.)
+// View reads the list and its callback runs. So a change is either part of the list, or
+// its diff is enqueued for a client after it. A client that was subscribed to
+// the topic's diffs before View misses nothing. (What is part of the list and has
+// not been told of yet comes again in a diff; phoenix.js applies that to no effect.)
+//
+// Of a list in pages, the second and all after it are read at later ticks, under the
+// lock as well. Each has what is true then: of what has changed since the first page
+// the client has been told, and of a key that it does not know it ignores the leaves. Keys
+// that came later are left to the diffs.
 //
 // # Concurrency
 //
@@ -55,7 +70,12 @@
 //	topic lock    entries of one topic; held while OnDiff and View's callback run
 //	  table lock  topic name -> topic; nothing is called under it
 //	  owner lock  owner -> its entries; nothing is called under it
+//	  ticks lock  topics that wait for the next tick; nothing is called under it
+//
+// One timer serves all topics of a tracker, and runs while one of them waits; it calls
+// OnDiff and View's callback on a goroutine of its own. [Tracker.Close] ends it.
 //
 // Track, Update and Untrack take constant time however many members the topic
-// has; View and AppendState are linear in them.
+// has, a tick is linear in the changes; a page is linear in its length, and
+// AppendState in the members.
 package presence

@@ -68,9 +68,9 @@ func (t *Tracker) lockOrCreate(name string) *topic {
 	}
 }
 
-// dropIfEmpty takes a locked topic without entries out of the table.
+// dropIfEmpty takes a locked topic that nothing depends on out of the table.
 func (t *Tracker) dropIfEmpty(tp *topic) {
-	if tp.dead || len(tp.entries) > 0 {
+	if tp.dead || !tp.idle() {
 		return
 	}
 	tp.dead = true

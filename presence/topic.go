@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"math"
 	"slices"
 	"sync"
 )
@@ -12,11 +13,17 @@ type topic struct {
 
 	mu      sync.Mutex // guards all below
 	dead    bool       // has left the table for good
+	waits   bool       // for a tick
+	changed bool       // and some changes with it
+	skip    int        // ticks that go by before they are told of
 	entries map[entryID]*entry
 	keys    map[string]*key // named entries only
 	first   *key            // list of keys, first tracked first
 	last    *key
-	size    int // bytes of the state, nearly: what appendState reserves
+	added   uint64 // keys ever added
+	size    int    // bytes of the state, nearly: what appendState reserves
+	news    changes
+	views   []*View // that have pages to come
 }
 
 // entryID is an entry's identity within its topic.
@@ -29,6 +36,7 @@ type entryID struct {
 type version struct {
 	ref, prev string
 	meta      []byte // compact JSON object; replaced, never changed
+	at        uint64 // its place among the joins of the topic; see changes
 }
 
 // size is how many bytes the version takes up in a state, at most.
@@ -52,7 +60,8 @@ type entry struct {
 // key is a key that has entries, and its place among the others.
 type key struct {
 	name        string
-	first, last *entry
+	number      uint64 // of its coming: those of the list grow
+	first, last *entry // the latest version is the last
 	prev, next  *key
 }
 
@@ -78,18 +87,14 @@ func (tp *topic) add(id entryID, v version) *entry {
 		k = tp.addKey(id.key)
 	}
 	tp.size += en.size()
-	en.keyPrev = k.last
-	if k.last == nil {
-		k.first = en
-	} else {
-		k.last.keyNext = en
-	}
-	k.last = en
+	k.push(en)
+	tp.news.join(en)
 	return en
 }
 
 func (tp *topic) addKey(name string) *key {
-	k := &key{name: name, prev: tp.last}
+	tp.added++
+	k := &key{name: name, number: tp.added, prev: tp.last}
 	if tp.last == nil {
 		tp.first = k
 	} else {
@@ -101,12 +106,26 @@ func (tp *topic) addKey(name string) *key {
 	return k
 }
 
-// replace changes an entry in place; it is never absent in between.
+// replace changes an entry; it is never absent in between. It becomes the last of its
+// key, as it does for a client, which appends what joins (phoenix.js presence.js).
 func (tp *topic) replace(en *entry, v version) {
-	if en.id.key != "" {
-		tp.size += v.size() - en.size()
+	if en.id.key == "" {
+		v.prev = en.ref
+		en.version = v
+		return
 	}
+	// A version that nobody has seen is not mentioned, nor is it the one before.
+	v.prev = en.ref
+	if tp.news.unseen(&en.version) {
+		v.prev = en.prev
+	}
+	tp.news.leave(en)
+	tp.size += v.size() - en.size()
 	en.version = v
+	k := tp.keys[en.id.key]
+	k.drop(en)
+	k.push(en)
+	tp.news.join(en)
 }
 
 func (tp *topic) remove(en *entry) {
@@ -114,25 +133,19 @@ func (tp *topic) remove(en *entry) {
 	if en.id.key == "" {
 		return
 	}
+	tp.news.leave(en)
 	tp.size -= en.size()
 	k := tp.keys[en.id.key]
-	if en.keyPrev == nil {
-		k.first = en.keyNext
-	} else {
-		en.keyPrev.keyNext = en.keyNext
-	}
-	if en.keyNext == nil {
-		k.last = en.keyPrev
-	} else {
-		en.keyNext.keyPrev = en.keyPrev
-	}
-	en.keyPrev, en.keyNext = nil, nil
+	k.drop(en)
 	if k.first == nil {
 		tp.removeKey(k)
 	}
 }
 
 func (tp *topic) removeKey(k *key) {
+	for _, v := range tp.views {
+		v.pass(k)
+	}
 	tp.size -= k.size()
 	delete(tp.keys, k.name)
 	if k.prev == nil {
@@ -147,21 +160,72 @@ func (tp *topic) removeKey(k *key) {
 	}
 }
 
+// push puts an entry behind the others of the key.
+func (k *key) push(en *entry) {
+	en.keyPrev = k.last
+	if k.last == nil {
+		k.first = en
+	} else {
+		k.last.keyNext = en
+	}
+	k.last = en
+}
+
+// drop takes an entry out of those of the key.
+func (k *key) drop(en *entry) {
+	if en.keyPrev == nil {
+		k.first = en.keyNext
+	} else {
+		en.keyPrev.keyNext = en.keyNext
+	}
+	if en.keyNext == nil {
+		k.last = en.keyPrev
+	} else {
+		en.keyNext.keyPrev = en.keyPrev
+	}
+	en.keyPrev, en.keyNext = nil, nil
+}
+
+// idle tells whether nothing is lost when the topic goes.
+func (tp *topic) idle() bool {
+	return len(tp.entries) == 0 && tp.news.none() && len(tp.views) == 0
+}
+
+// appendState appends the whole list, which somebody is shown.
 func (tp *topic) appendState(dst []byte) []byte {
-	dst = slices.Grow(dst, tp.size+len("{}"))
+	dst, _ = tp.appendPage(dst, rest{next: tp.first, until: tp.added}, math.MaxInt)
+	return dst
+}
+
+// appendPage appends the next page of a list, which ends behind the key that has brought
+// it to limit bytes, and returns what is left. Somebody is shown the page.
+func (tp *topic) appendPage(dst []byte, r rest, limit int) ([]byte, rest) {
+	tp.news.show()
+	dst = slices.Grow(dst, min(tp.size, limit)+len("{}"))
+	start := len(dst)
 	dst = append(dst, '{')
-	for k := tp.first; k != nil; k = k.next {
-		if k != tp.first {
+	for !r.over() && len(dst)-start <= limit {
+		if len(dst)-start > len("{") {
 			dst = append(dst, ',')
 		}
-		dst = appendKey(dst, k.name)
-		for en := k.first; en != nil; en = en.keyNext {
-			if en != k.first {
-				dst = append(dst, ',')
-			}
-			dst = appendMeta(dst, en.meta, en.ref, en.prev)
-		}
-		dst = append(dst, ']', '}')
+		dst = r.next.append(appendName(dst, r.next.name))
+		r.next = r.next.next
 	}
-	return append(dst, '}')
+	if r.over() {
+		r.next = nil
+	}
+	r.begun = true
+	return append(dst, '}'), r
+}
+
+// append appends the presence of a key: {"metas":[META,META]}.
+func (k *key) append(dst []byte) []byte {
+	dst = append(dst, metasOpen...)
+	for en := k.first; en != nil; en = en.keyNext {
+		if en != k.first {
+			dst = append(dst, ',')
+		}
+		dst = appendMeta(dst, en.meta, en.ref, en.prev)
+	}
+	return append(dst, metasClose...)
 }

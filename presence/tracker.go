@@ -1,11 +1,14 @@
 package presence
 
 import (
+	"cmp"
 	"errors"
 	"hash/maphash"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Errors of [Tracker.Track] and [Tracker.Update].
@@ -22,8 +25,8 @@ var (
 // its own lock.
 const tableCount = 64
 
-// maxPooled is the largest state buffer, in bytes, kept for the next View.
-const maxPooled = 64 << 10
+// maxPooled is the largest buffer of a page, in bytes, kept for the next one.
+const maxPooled = 512 << 10
 
 // Owner is one channel instance, the thing whose end removes its entries. The
 // caller chooses numbers that it does not use again.
@@ -43,21 +46,33 @@ type Track struct {
 
 // Config configures a [Tracker]. The zero value tells nobody of changes.
 type Config struct {
-	// OnDiff is called for every change, in the order of changes of the topic and
-	// with the topic's lock held, so it must only enqueue and not call back into
-	// the tracker. It may keep d, which nobody changes any more.
+	// OnDiff is told of changes, in the order of changes of the topic and with the
+	// topic's lock held, so it must only enqueue and not call back into the tracker.
+	// It may keep d, which nobody changes any more.
 	OnDiff func(topic string, d *Diff)
+
+	// Tick is how long the changes of a topic wait for others, to be one Diff; 0 means
+	// that OnDiff is told of each by itself. A topic with many entries, who are clients
+	// for the most part, waits longer: 20 us for each.
+	Tick time.Duration
+
+	// Page is how many bytes of a list [Tracker.View] hands over at a time; 0 means all.
+	Page int
 }
 
-// Tracker holds the presences of one node. Make one with [NewTracker]; it needs
-// no closing. One that never had an entry takes some 150 bytes, so that there may
-// be many.
+// Tracker holds the presences of one node. Make one with [NewTracker]; one with a Tick or
+// Page is to be closed. One that never had an entry takes some 250 bytes, so that there
+// may be many.
 type Tracker struct {
-	onDiff func(topic string, d *Diff)
-	refs   refMaker
-	seed   maphash.Seed
-	tables atomic.Pointer[tables] // nil until the first topic comes
-	states sync.Pool              // of *[]byte, buffers for View
+	onDiff    func(topic string, d *Diff)
+	collects  bool // changes wait for a tick
+	perTick   int  // entries, for which a topic waits one more tick
+	pageBytes int
+	refs      refMaker
+	seed      maphash.Seed
+	tables    atomic.Pointer[tables] // nil until the first topic comes
+	states    sync.Pool              // of *[]byte, buffers for View
+	ticks     ticks
 }
 
 // tables are the parts of the two maps. Their maps are nil until they are needed.
@@ -82,7 +97,11 @@ type ownerTable struct {
 
 // NewTracker returns a tracker without entries.
 func NewTracker(cfg Config) *Tracker {
-	return &Tracker{onDiff: cfg.OnDiff, refs: newRefMaker(), seed: maphash.MakeSeed()}
+	t := &Tracker{onDiff: cfg.OnDiff, collects: cfg.Tick > 0, refs: newRefMaker(), seed: maphash.MakeSeed()}
+	t.pageBytes = cmp.Or(cfg.Page, math.MaxInt)
+	t.ticks.every = cmp.Or(cfg.Tick, pagePause)
+	t.perTick = max(1, int(t.ticks.every/perMember))
+	return t
 }
 
 // Track adds an entry and returns its phx_ref. It fails with [ErrAlreadyTracked]
@@ -100,13 +119,17 @@ func (t *Tracker) Track(e Track) (ref string, err error) {
 	}
 	en := tp.add(id, version{ref: t.refs.next(), meta: meta})
 	t.linkOwner(en)
-	t.emit(tp, []*entry{en}, nil)
-	return en.ref, nil
+	ref = en.ref
+	t.changed(tp)
+	return ref, nil
 }
 
 // Update gives an entry a new meta and returns its new phx_ref. It fails with
-// [ErrNotTracked] or [ErrMeta], and then nothing has changed. The entry keeps its
-// place in the state.
+// [ErrNotTracked] or [ErrMeta], and then nothing has changed. The key keeps its place
+// in the list, the entry becomes the last of the key, as it does in the lists of clients.
+//
+// phx_ref_prev is that of the version before, or, where changes are collected, of the
+// last one before it that was told of.
 func (t *Tracker) Update(e Track) (ref string, err error) {
 	meta, err := cleanMeta(e.Meta)
 	if err != nil {
@@ -121,9 +144,8 @@ func (t *Tracker) Update(e Track) (ref string, err error) {
 	if en == nil {
 		return "", ErrNotTracked
 	}
-	old := *en
-	tp.replace(en, version{ref: t.refs.next(), prev: old.ref, meta: meta})
-	t.emit(tp, []*entry{en}, []*entry{&old})
+	tp.replace(en, version{ref: t.refs.next(), meta: meta})
+	t.changed(tp)
 	return en.ref, nil
 }
 
@@ -132,7 +154,7 @@ func (t *Tracker) Untrack(owner Owner, topic, key string) {
 	t.untrack(topic, []entryID{{owner, cleanKey(key)}})
 }
 
-// UntrackAll removes all entries of owner, with one diff per topic. An entry that
+// UntrackAll removes all entries of owner, with one diff per topic at most. An entry that
 // the owner tracks while UntrackAll runs may survive it: call it when the owner
 // has ended.
 func (t *Tracker) UntrackAll(owner Owner) {
@@ -211,36 +233,14 @@ func (t *Tracker) untrack(topic string, ids []entryID) {
 		return
 	}
 	defer tp.mu.Unlock()
-	left := make([]*entry, 0, len(ids))
 	for _, id := range ids {
 		if en := tp.entries[id]; en != nil {
 			tp.remove(en)
 			t.unlinkOwner(en)
-			left = append(left, en)
 		}
 	}
-	t.emit(tp, nil, left)
+	t.changed(tp)
 	t.dropIfEmpty(tp)
-}
-
-// View calls fn with the topic's state, the payload of presence_state. It is
-// made and handed over under the topic's lock, so that every later change is
-// enqueued later (see the package comment); fn must only enqueue, must not call
-// back into the tracker and must not keep state, which is reused.
-func (t *Tracker) View(topic string, fn func(state []byte)) {
-	// Even an empty topic has to exist for its lock to hold off the first Track.
-	tp := t.lockOrCreate(topic)
-	defer tp.mu.Unlock()
-	defer t.dropIfEmpty(tp)
-	buf, ok := t.states.Get().(*[]byte)
-	if !ok {
-		buf = new([]byte)
-	}
-	*buf = tp.appendState((*buf)[:0])
-	fn(*buf)
-	if cap(*buf) <= maxPooled {
-		t.states.Put(buf)
-	}
 }
 
 // AppendState appends the topic's state to dst and returns the extended slice.
@@ -254,6 +254,22 @@ func (t *Tracker) AppendState(dst []byte, topic string) []byte {
 	return tp.appendState(dst)
 }
 
+// AppendPresence appends what the list has for key, {"metas":[META,META]}, to dst and
+// returns the extended slice; false, and dst as it was, if nobody is present by that key.
+func (t *Tracker) AppendPresence(dst []byte, topic, key string) ([]byte, bool) {
+	tp := t.lock(topic)
+	if tp == nil {
+		return dst, false
+	}
+	defer tp.mu.Unlock()
+	k := tp.keys[cleanKey(key)]
+	if k == nil {
+		return dst, false
+	}
+	tp.news.show()
+	return k.append(dst), true
+}
+
 // Count returns how many entries topic has, anonymous ones included: a user with
 // two tabs counts twice.
 func (t *Tracker) Count(topic string) int {
@@ -263,31 +279,6 @@ func (t *Tracker) Count(topic string) int {
 	}
 	defer tp.mu.Unlock()
 	return len(tp.entries)
-}
-
-// emit tells of a change; the topic is locked. Anonymous entries are left out.
-func (t *Tracker) emit(tp *topic, joined, left []*entry) {
-	if t.onDiff == nil {
-		return
-	}
-	d := &Diff{Joins: diffEntries(joined), Leaves: diffEntries(left)}
-	if len(d.Joins)+len(d.Leaves) > 0 {
-		t.onDiff(tp.name, d)
-	}
-}
-
-func diffEntries(entries []*entry) []Entry {
-	var out []Entry
-	for _, en := range entries {
-		if en.id.key == "" {
-			continue
-		}
-		if out == nil {
-			out = make([]Entry, 0, len(entries))
-		}
-		out = append(out, Entry{Key: en.id.key, Ref: en.ref, PrevRef: en.prev, Meta: en.meta})
-	}
-	return out
 }
 
 // cleanKey makes any bytes a key that survives JSON: two keys that would look

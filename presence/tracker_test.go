@@ -93,7 +93,7 @@ func TestUpdateIsOneDiffAndKeepsThePreviousRef(t *testing.T) {
 	r.want(t,
 		`t {"joins":{"ann":{"metas":[{"n":2,"phx_ref":"r3","phx_ref_prev":"r1"}]}},"leaves":{"ann":{"metas":[{"n":1,"phx_ref":"r1"}]}}}`,
 		`t {"joins":{"ann":{"metas":[{"n":3,"phx_ref":"r4","phx_ref_prev":"r3"}]}},"leaves":{"ann":{"metas":[{"n":2,"phx_ref":"r3","phx_ref_prev":"r1"}]}}}`)
-	r.wantState(t, "t", `{"ann":{"metas":[{"n":3,"phx_ref":"r4","phx_ref_prev":"r3"},{"phx_ref":"r2"}]}}`)
+	r.wantState(t, "t", `{"ann":{"metas":[{"phx_ref":"r2"},{"n":3,"phx_ref":"r4","phx_ref_prev":"r3"}]}}`)
 }
 
 func TestReturnedRefIsTheOneInTheState(t *testing.T) {
@@ -333,7 +333,7 @@ func TestDiffsMayBeKept(t *testing.T) {
 func TestViewShowsTheStateAndLeavesNoTopicBehind(t *testing.T) {
 	r := record()
 	var seen []string
-	see := func(state []byte) { seen = append(seen, r.name(state)) }
+	see := func(state []byte, _ bool) { seen = append(seen, r.name(state)) }
 	r.View("t", see)
 	track(t, r.Tracker, 1, "t", "ann", `{}`)
 	r.View("t", see)
@@ -353,7 +353,7 @@ func TestNoDiffOvertakesTheViewOfAnEmptyTopic(t *testing.T) {
 	var order []string // guarded by the topic's lock, as the race detector sees
 	tr := NewTracker(Config{OnDiff: func(string, *Diff) { order = append(order, "diff") }})
 	started, done := make(chan struct{}), make(chan struct{})
-	tr.View("t", func(state []byte) {
+	tr.View("t", func(state []byte, _ bool) {
 		go func() {
 			close(started)
 			_, _ = tr.Track(Track{Owner: 1, Topic: "t", Key: "ann"}) // cannot fail
@@ -435,7 +435,7 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 		"AppendState": func() { tr.AppendState(dst, "t") },
 		"AppendJSON":  func() { one.AppendJSON(dst) },
 		"Count":       func() { tr.Count("t") },
-		"View":        func() { tr.View("t", func([]byte) {}) },
+		"View":        func() { tr.View("t", func([]byte, bool) {}) },
 	} {
 		if n := testing.AllocsPerRun(100, run); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)

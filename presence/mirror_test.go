@@ -1,0 +1,113 @@
+package presence
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+)
+
+// mirror is what a client knows of a topic: of each key its metas in order. It takes
+// lists and diffs as phoenix.js's Presence does (presence.js, syncState and syncDiff).
+type mirror struct {
+	list map[string][]meta
+	told bool // has got a list; what came before it waits
+	wait []diffText
+}
+
+type meta struct {
+	text string
+	ref  string
+}
+
+// UnmarshalJSON keeps the text, which is compared, beside the ref.
+func (m *meta) UnmarshalJSON(b []byte) error {
+	var known struct {
+		Ref string `json:"phx_ref"`
+	}
+	err := json.Unmarshal(b, &known)
+	m.text, m.ref = string(b), known.Ref
+	return err
+}
+
+type listText map[string]struct{ Metas []meta }
+
+type diffText struct{ Joins, Leaves listText }
+
+func decode[T any](t testing.TB, text []byte) (v T) {
+	t.Helper()
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Errorf("%v: %s", err, text)
+	}
+	return v
+}
+
+// replace takes a presence_state.
+func (m *mirror) replace(list listText) {
+	next := map[string][]meta{}
+	for key, p := range list {
+		next[key] = p.Metas
+	}
+	m.list, m.told = next, true
+	for _, d := range m.wait {
+		m.apply(d)
+	}
+	m.wait = nil
+}
+
+// apply takes a presence_diff.
+func (m *mirror) apply(d diffText) {
+	if !m.told {
+		m.wait = append(m.wait, d)
+		return
+	}
+	for key, p := range d.Joins {
+		m.list[key] = append(without(m.list[key], p.Metas), p.Metas...)
+	}
+	for key, p := range d.Leaves {
+		if m.list[key] = without(m.list[key], p.Metas); len(m.list[key]) == 0 {
+			delete(m.list, key)
+		}
+	}
+}
+
+func without(metas, gone []meta) []meta {
+	return slices.DeleteFunc(slices.Clone(metas), func(m meta) bool {
+		return slices.ContainsFunc(gone, func(g meta) bool { return g.ref == m.ref })
+	})
+}
+
+// differs says how the mirror differs from the tracker's list, "" if it does not.
+func (m *mirror) differs(t testing.TB, state []byte) string {
+	t.Helper()
+	want := map[string][]meta{}
+	for key, p := range decode[listText](t, state) {
+		want[key] = p.Metas
+	}
+	if maps.EqualFunc(m.list, want, slices.Equal) {
+		return ""
+	}
+	return fmt.Sprintf("the client has %v, the tracker %s", m.list, state)
+}
+
+// client is a mirror that is fed by a tracker: under the topic's lock, of which it has
+// none of its own, so that the race detector checks that lock.
+type client struct {
+	mirror
+	view *View
+}
+
+// look has the client get the list, page by page.
+func (c *client) look(t testing.TB, tr *Tracker, topic string) {
+	c.view.Stop()
+	c.view = tr.View(topic, func(page []byte, first bool) {
+		list := decode[listText](t, bytes.Clone(page))
+		if first {
+			c.replace(list)
+		} else {
+			c.apply(diffText{Joins: list})
+		}
+	})
+}

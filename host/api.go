@@ -152,12 +152,6 @@ func (t *Tenant) Disconnect(idTopic string) error {
 	return nil
 }
 
-// AppendPresences appends the presences of topic to dst, the JSON object of a
-// presence_state (SPEC.md section 6, presence_list).
-func (t *Tenant) AppendPresences(dst []byte, topic string) []byte {
-	return t.presence.AppendState(dst, topic)
-}
-
 // KillTopic ends every channel of topic as if it had crashed: phx_error,
 // without terminate. It returns how many there were.
 func (t *Tenant) KillTopic(topic string) int {
@@ -193,11 +187,6 @@ func (s *Server) SendInfo(socketID, topic, event string, payload []byte) error {
 
 // Disconnect is [Tenant.Disconnect].
 func (s *Server) Disconnect(idTopic string) error { return s.home().Disconnect(idTopic) }
-
-// AppendPresences is [Tenant.AppendPresences].
-func (s *Server) AppendPresences(dst []byte, topic string) []byte {
-	return s.home().AppendPresences(dst, topic)
-}
 
 // KillTopic is [Tenant.KillTopic].
 func (s *Server) KillTopic(topic string) int { return s.home().KillTopic(topic) }

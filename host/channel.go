@@ -56,9 +56,10 @@ type Channel struct {
 type rarities struct {
 	timers  timers
 	subs    map[string]*pubsub.Subscription[*Fanout]
-	metas   int        // bytes of those of its presences
-	recount bool       // of the presences in held and metas
-	ending  abi.Reason // set by a stop effect
+	views   map[string]*presence.View // of presences, by topic, of which pages are to come
+	metas   int                       // bytes of those of its presences
+	recount bool                      // of the presences in held and metas
+	ending  abi.Reason                // set by a stop effect
 	endText string
 }
 

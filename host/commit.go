@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/aviary-host/aviary/abi"
-	"github.com/aviary-host/aviary/presence"
 	"github.com/aviary-host/aviary/pubsub"
 	"github.com/aviary-host/aviary/wire"
 )
@@ -257,7 +255,7 @@ func (c *Channel) applyTopic(e *abi.Effect) {
 	case abi.EffectPresenceUntrack:
 		tenant.presence.Untrack(c.owner, c.topicOf(e), string(e.Key))
 	case abi.EffectPresencePush:
-		tenant.presence.View(c.topicOf(e), func(state []byte) { c.sendEvent(wire.EventPresenceState, state, false) })
+		c.pushPresences(c.topicOf(e))
 	case abi.EffectGroupAdd, abi.EffectGroupRemove, abi.EffectGroupBroadcast:
 		tenant.applyGroup(c.route.caps, e)
 	}
@@ -387,29 +385,6 @@ func (c *Channel) intercepted() int {
 		return len(*set)
 	}
 	return 0
-}
-
-// track enters or updates a presence; tracking a key twice updates it.
-func (c *Channel) track(e *abi.Effect) {
-	t := presence.Track{Owner: c.owner, Topic: c.topicOf(e), Key: string(e.Key), Meta: cloneOrEmpty(e.Payload)}
-	tracker := c.socket.tenant.presence
-	if e.Kind == abi.EffectPresenceTrack {
-		_, err := tracker.Track(t)
-		if !errors.Is(err, presence.ErrAlreadyTracked) {
-			c.logPresence(err)
-			return
-		}
-	}
-	_, err := tracker.Update(t)
-	if !errors.Is(err, presence.ErrNotTracked) {
-		c.logPresence(err)
-	}
-}
-
-func (c *Channel) logPresence(err error) {
-	if err != nil {
-		c.socket.tenant.fault(c.log().Error, "presence refused", "PRESENCE_REFUSED", "err", err)
-	}
 }
 
 // maxLogText bounds a text of a guest in the log, in bytes (SPEC.md section 8).

@@ -69,6 +69,14 @@ type Config struct {
 	// X-Forwarded-Proto are believed. Nil means those of this machine.
 	TrustedProxies []netip.Prefix
 
+	// PresenceTick is how long the changes of a topic's presences wait for others, to be
+	// one presence_diff, and that of a topic with many entries is longer (presence.Config);
+	// 0 means 50 ms, and with a negative one each change is told by itself, as Phoenix does.
+	PresenceTick time.Duration
+	// PresencePage is how many bytes of a list of presences are pushed at a time; 0 means
+	// 256 KiB. The first are a presence_state, the others presence_diffs behind it.
+	PresencePage int
+
 	// PluginStats returns what GET /api/v1/plugins answers as the list plugins, to be
 	// encoded as JSON. It is called from many goroutines at once. Nil means an empty
 	// list.
@@ -160,6 +168,12 @@ type Authenticator interface {
 	Verify(ctx context.Context, token string) (*auth.Claims, error)
 }
 
+// How clients are told of presences where a Config does not say.
+const (
+	DefaultPresenceTick = 50 * time.Millisecond
+	DefaultPresencePage = 256 << 10
+)
+
 const (
 	defaultMaxChannels = 100
 	defaultIdleTimeout = 60 * time.Second
@@ -212,6 +226,8 @@ func (c Config) withDefaults() Config {
 			c.Mounts[i].Origins = sameHost()
 		}
 	}
+	c.PresenceTick = cmp.Or(c.PresenceTick, DefaultPresenceTick)
+	c.PresencePage = cmp.Or(c.PresencePage, DefaultPresencePage)
 	c.DrainBatch = cmp.Or(c.DrainBatch, defaultDrainBatch)
 	c.DrainInterval = cmp.Or(c.DrainInterval, defaultDrainInterval)
 	if c.Logger == nil {
@@ -241,7 +257,7 @@ func (c *Config) check() error {
 	if c.DrainBatch < 0 || c.DrainInterval < 0 {
 		return fmt.Errorf("%w: drain: batch %d or interval %s is negative", errConfig, c.DrainBatch, c.DrainInterval)
 	}
-	if err := errors.Join(c.checkTenants(), checkHosts(c.Mounts)); err != nil {
+	if err := errors.Join(c.checkPresences(), c.checkTenants(), checkHosts(c.Mounts)); err != nil {
 		return err
 	}
 	for i := range c.Mounts {

@@ -125,7 +125,7 @@ func (c *Channel) settle() {
 }
 
 func (c *Channel) runLeave(ref []byte) {
-	c.sub.Cancel()
+	c.quieten()
 	c.withdraw(func() {
 		c.sendReply(ref, wire.StatusOK, emptyObject, false)
 		c.sendClose()
@@ -140,7 +140,7 @@ func (c *Channel) runLeave(ref []byte) {
 func (c *Channel) runEnd(why abi.Reason, text string) {
 	switch why {
 	case abi.ReasonNormal, abi.ReasonShutdown:
-		c.sub.Cancel()
+		c.quieten()
 		c.withdraw(c.sendClose)
 		c.terminate(why, text)
 		c.finish(why, nil)
@@ -213,7 +213,7 @@ func (c *Channel) terminate(why abi.Reason, text string) {
 // join again at once, and have what the tenant may.
 func (c *Channel) finish(why abi.Reason, last func()) {
 	c.replaced = why == abi.ReasonDuplicateJoin
-	c.sub.Cancel()
+	c.quieten()
 	if c.rare != nil {
 		for _, sub := range c.rare.subs {
 			sub.Cancel()

@@ -174,6 +174,9 @@ func startConfig(t *testing.T, h host.Handler, cfg host.Config) *server {
 			m.Limits = &host.Limits{} // tests say when they want some
 		}
 	}
+	if cfg.PresenceTick == 0 {
+		cfg.PresenceTick = -1 // so that frames have one order
+	}
 	log := &logBuffer{}
 	if cfg.Routes == nil {
 		cfg.Routes = []host.Route{{Pattern: "*", Plugin: "script", Handler: h}}

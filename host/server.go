@@ -325,6 +325,9 @@ func (s *Server) Close(ctx context.Context) error {
 	s.mu.Unlock()
 	s.cancel()
 	err = errors.Join(err, s.stopServing(ctx, s.internal))
+	for _, t := range s.tenants {
+		t.presence.Close()
+	}
 	s.loops.close()
 	return err
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/aviary-host/aviary/presence"
 	"github.com/aviary-host/aviary/presence/group"
 	"github.com/aviary-host/aviary/pubsub"
-	"github.com/aviary-host/aviary/wire"
 )
 
 // TenantConfig declares a tenant.
@@ -72,7 +71,7 @@ func newTenant(s *Server, cfg TenantConfig) *Tenant {
 	}
 	t.table.Store(&router{})
 	t.pubsub = pubsub.New(pubsub.Config[*Fanout]{})
-	t.presence = presence.NewTracker(presence.Config{OnDiff: t.presenceDiff})
+	t.presence = t.newTracker(&s.cfg)
 	t.groups = group.New(groupQuota{t})
 	return t
 }
@@ -137,12 +136,6 @@ func (t *Tenant) add(r Route) error {
 }
 
 func (t *Tenant) routes() router { return *t.table.Load() }
-
-// presenceDiff broadcasts a change of presences. It is called under the lock
-// of the topic's presences, which is what keeps diffs and states in order.
-func (t *Tenant) presenceDiff(topic string, d *presence.Diff) {
-	t.pubsub.LocalBroadcast(topic, newFanout(topic, wire.EventPresenceDiff, d.AppendJSON(nil)))
-}
 
 // enter makes a socket known; false when the server is going down or the tenant
 // is suspended. Whoever ends sockets first says so and then takes the lock to

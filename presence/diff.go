@@ -18,7 +18,8 @@ type Entry struct {
 }
 
 // AppendJSON appends the diff as JSON and returns the extended slice. Keys come
-// in the order of their first entries, and all metas of a key stand together:
+// in the order of their first entries, and all metas of a key stand together.
+// Entries without a key, which are anonymous, are left out:
 //
 //	{"joins":{"ann":{"metas":[{"phx_ref":"..."}]}},"leaves":{}}
 func (d *Diff) AppendJSON(dst []byte) []byte {
@@ -32,13 +33,15 @@ func (d *Diff) AppendJSON(dst []byte) []byte {
 func appendEntries(dst []byte, entries []Entry) []byte {
 	next := chainByKey(entries)
 	dst = append(dst, '{')
+	first := true
 	for i := range entries {
-		if next != nil && next[i].follows {
-			continue // written with the first of its key
+		if entries[i].Key == "" || next != nil && next[i].follows {
+			continue // nobody's, or written with the first of its key
 		}
-		if i > 0 {
+		if !first {
 			dst = append(dst, ',')
 		}
+		first = false
 		dst = append(appendName(dst, entries[i].Key), metasOpen...)
 		dst = appendEntry(dst, &entries[i])
 		for j := i; next != nil && next[j].index > 0; {

@@ -381,6 +381,10 @@ func TestDiffGroupsTheMetasOfAKey(t *testing.T) {
 	if got := string(d.AppendJSON([]byte("x"))); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
+	d = Diff{Joins: []Entry{{Ref: "1"}}, Leaves: []Entry{{Ref: "2"}, {Key: "ann", Ref: "3"}, {Ref: "4"}}}
+	if got := string(d.AppendJSON(nil)); got != `{"joins":{},"leaves":{"ann":{"metas":[{"phx_ref":"3"}]}}}` {
+		t.Errorf("anonymous entries: %s", got)
+	}
 	if got := string((&Diff{}).AppendJSON(nil)); got != `{"joins":{},"leaves":{}}` {
 		t.Errorf("empty diff: %s", got)
 	}

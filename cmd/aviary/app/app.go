@@ -110,6 +110,7 @@ func (a *App) hostConfig(cfg *Config) (host.Config, error) {
 		ConnectionsPerAddress: cfg.HTTP.ConnectionsPerAddress, LogOnly: cfg.HTTP.LogOnly, TrustedProxies: trusted,
 		ConnectionRate: cfg.HTTP.ConnectionRate.or(host.DefaultConnectionRate()),
 		DrainBatch:     cfg.Drain.Batch, DrainInterval: cfg.Drain.Interval.Duration,
+		PresenceTick: cfg.Presence.Tick.Duration, PresencePage: int(cfg.Presence.Page),
 		PluginStats: a.pluginStats,
 		LogLine:     func(tenant string) (int, bool) { return a.tenants[tenant].Line() },
 	}

@@ -46,6 +46,7 @@ type Config struct {
 	HTTP     HTTP     `toml:"http"`
 	Internal Internal `toml:"internal"`
 	Drain    Drain    `toml:"drain"`
+	Presence Presence `toml:"presence"`
 	Tenants  []Tenant `toml:"tenant"`
 	Plugins  []Plugin `toml:"plugin"`
 	Mounts   []Mount  `toml:"mount"`
@@ -282,7 +283,7 @@ func (c *Config) check() error {
 	if n := len(c.HTTP.Secret); n > 0 && n < minSecret {
 		err = errors.Join(err, fmt.Errorf("http.secret has %d bytes, it needs at least %d", n, minSecret))
 	}
-	if err := errors.Join(err, c.checkCache(), c.Drain.check(), checkAddr("http.addr", c.HTTP.Addr), checkAddr("internal.addr", c.Internal.Addr)); err != nil {
+	if err := errors.Join(err, c.checkCache(), c.Drain.check(), c.Presence.check(), checkAddr("http.addr", c.HTTP.Addr), checkAddr("internal.addr", c.Internal.Addr)); err != nil {
 		return err
 	}
 	if len(c.Plugins) == 0 {

@@ -51,6 +51,9 @@ func TestReadmeShowsTheDefaults(t *testing.T) {
 	if cfg.CacheSize != defaultCacheSize {
 		t.Errorf("cache_size is %d, the default %d", cfg.CacheSize, int64(defaultCacheSize))
 	}
+	if p := cfg.Presence; p.Tick.Duration != host.DefaultPresenceTick || p.Page != host.DefaultPresencePage {
+		t.Errorf("presence is %+v, the default %s and %d", p, host.DefaultPresenceTick, host.DefaultPresencePage)
+	}
 	p, d := &cfg.Plugins[0], plugins.Defaults()
 	if p.Fuel != int64(d.Fuel) || p.Deadline.Duration != d.Deadline || int64(p.Stack) != int64(d.Stack) || int64(p.Memory) != int64(d.MemoryPages)*pageSize {
 		t.Errorf("budgets are %d, %s, %d and %d bytes, the defaults %+v", p.Fuel, p.Deadline, p.Stack, p.Memory, d)

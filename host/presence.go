@@ -61,7 +61,7 @@ func (c *Channel) logPresence(err error) {
 func (c *Channel) pushPresences(topic string) {
 	views := c.has().views
 	views[topic].Stop() // or its pages would come behind the new ones
-	view := c.socket.tenant.presence.View(topic, func(page []byte, first bool) {
+	view := c.socket.tenant.presence.View(topic, c.owner, func(page []byte, first bool) {
 		if first {
 			c.sendEvent(wire.EventPresenceState, page, false)
 			return

@@ -52,7 +52,7 @@ func BenchmarkView(b *testing.B) {
 			tr := filled(b, n, Config{})
 			b.ReportAllocs()
 			for b.Loop() {
-				tr.View("room:1", func(state []byte, _ bool) { b.SetBytes(int64(len(state))) })
+				tr.View("room:1", nobody, func(state []byte, _ bool) { b.SetBytes(int64(len(state))) })
 			}
 		})
 	}

@@ -10,7 +10,7 @@ import "slices"
 // everybody is told of both, so that each ref that leaves has joined before.
 type changes struct {
 	base   uint64
-	shown  int     // so many of joins have been in a list
+	shown  int     // so many of joins have been in a list of everything
 	joins  []Entry // one that was taken back has no ref
 	leaves []Entry
 }
@@ -34,7 +34,13 @@ func (c *changes) leave(en *entry) {
 }
 
 // unseen tells whether nobody can know of a version.
-func (c *changes) unseen(v *version) bool { return v.at >= c.base+uint64(c.shown) }
+func (c *changes) unseen(v *version) bool { return v.at >= c.base+uint64(c.shown) && !v.seen }
+
+// left tells whether a list for an owner does without a version: that of another's entry
+// which has just come, and will be in the next diff.
+func (c *changes) left(en *entry, to Owner) bool {
+	return en.at >= c.base && en.prev == "" && en.id.owner != to
+}
 
 // show notes that somebody sees a list with all that has joined.
 func (c *changes) show() { c.shown = len(c.joins) }

@@ -51,8 +51,9 @@
 // Each topic has one lock. Under it an entry changes and OnDiff runs; under it
 // View reads the list and its callback runs. So a change is either part of the list, or
 // its diff is enqueued for a client after it. A client that was subscribed to
-// the topic's diffs before View misses nothing. (What is part of the list and has
-// not been told of yet comes again in a diff; phoenix.js applies that to no effect.)
+// the topic's diffs before View misses nothing. What has been written and not told of yet
+// comes in the next diff, and View leaves it to that, but for what the client's own channel
+// has written. (That comes twice; phoenix.js applies the second to no effect.)
 //
 // Of a list in pages, the second and all after it are read at later ticks, under the
 // lock as well. Each has what is true then: of what has changed since the first page

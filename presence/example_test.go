@@ -27,7 +27,7 @@ func Example() {
 		return
 	}
 	refs = append(refs, ref)
-	t.View("room:1", func(state []byte, _ bool) { show("state", state) })
+	t.View("room:1", 2, func(state []byte, _ bool) { show("state", state) })
 	t.UntrackAll(1)
 
 	for _, d := range diffs {

@@ -148,7 +148,7 @@ func TestHammerStateIsTheSumOfTheDiffsBeforeIt(t *testing.T) {
 			for i := range 1500 {
 				churn(tr, rng, Owner(g<<32|i), topics)
 				topic := topics[rng.IntN(len(topics))]
-				tr.View(topic, func(state []byte, _ bool) { report(replicas[topic].compare(state)) })
+				tr.View(topic, nobody, func(state []byte, _ bool) { report(replicas[topic].compare(state)) })
 			}
 		})
 	}

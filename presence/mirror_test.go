@@ -99,10 +99,13 @@ type client struct {
 	view *View
 }
 
+// nobody is the owner of no entry.
+const nobody = 1 << 62
+
 // look has the client get the list, page by page.
-func (c *client) look(t testing.TB, tr *Tracker, topic string) {
+func (c *client) look(t testing.TB, tr *Tracker, topic string, to Owner) {
 	c.view.Stop()
-	c.view = tr.View(topic, func(page []byte, first bool) {
+	c.view = tr.View(topic, to, func(page []byte, first bool) {
 		list := decode[listText](t, bytes.Clone(page))
 		if first {
 			c.replace(list)

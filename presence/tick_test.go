@@ -22,8 +22,8 @@ func collect() *recorded {
 	return r
 }
 
-// do runs steps such as "track 1 ann", each on topic t; "look" has somebody see the list,
-// "look ann" a part of it, and "tick" ends the tick.
+// do runs steps such as "track 1 ann", each on topic t; "look 1" has the client of an owner
+// see the list, "list" and "read" a plugin, and "tick" ends the tick.
 func (r *recorded) do(t *testing.T, steps string) {
 	t.Helper()
 	for step := range strings.SplitSeq(steps, ", ") {
@@ -35,7 +35,7 @@ func (r *recorded) do(t *testing.T, steps string) {
 			key = f[2]
 		}
 		if len(f) > 1 {
-			_, _ = fmt.Sscan(f[1], &owner) // look has none
+			_, _ = fmt.Sscan(f[1], &owner) // is a number, as written below
 		}
 		e := Track{Owner: owner, Topic: "t", Key: key}
 		var err error
@@ -49,11 +49,9 @@ func (r *recorded) do(t *testing.T, steps string) {
 		case "end":
 			r.UntrackAll(owner)
 		case "look":
-			if len(f) == 1 {
-				r.View("t", func([]byte, bool) {})
-			} else if _, ok := r.AppendPresence(nil, "t", f[1]); !ok {
-				err = fmt.Errorf("%s is not there", f[1])
-			}
+			r.View("t", owner, func([]byte, bool) {})
+		case "read":
+			r.AppendPresence(nil, "t", key)
 		case "list":
 			r.AppendState(nil, "t")
 		case "tick":
@@ -93,13 +91,15 @@ func TestChangesOfATick(t *testing.T) {
 		{"anonymous", "", "track 1, update 1, track 2, end 1", ""},
 
 		// Somebody has seen what goes, and needs to be told.
-		{"come, seen and gone", "", "track 1 ann, look, end 1", diff(`"ann":`+one, `"ann":`+one)},
+		{"come, seen by the own client and gone", "", "track 1 ann, look 1, end 1", diff(`"ann":`+one, `"ann":`+one)},
+		{"come, left out of the list of another and gone", "", "track 1 ann, look 2, end 1", ""},
+		{"come, changed, left out and gone", "", "track 1 ann, update 1 ann, look 2, end 1", ""},
 		{"come, listed and gone", "", "track 1 ann, list, end 1", diff(`"ann":`+one, `"ann":`+one)},
-		{"come, read and gone", "", "track 1 ann, look ann, end 1", diff(`"ann":`+one, `"ann":`+one)},
-		{"only what was seen", "", "track 1 ann, look, track 2 bob, end 2, end 1", diff(`"ann":`+one, `"ann":`+one)},
-		{"seen, changed and gone", "track 1 ann", "update 1 ann, look, end 1", diff(`"ann":`+after, `"ann":`+both)},
-		{"seen before it came", "", "look, track 1 ann, end 1", ""},
-		{"seen in the tick before", "", "track 1 ann, look, tick, end 1, track 2 bob, end 2", diff(`"ann":`+one, "") + "\n" + diff("", `"ann":`+one)},
+		{"come, read and gone", "", "track 1 ann, read 0 ann, end 1", diff(`"ann":`+one, `"ann":`+one)},
+		{"only what was seen", "", "track 1 ann, look 1, track 2 bob, end 2, end 1", diff(`"ann":`+one, `"ann":`+one)},
+		{"seen, changed and gone", "track 1 ann", "update 1 ann, look 2, end 1", diff(`"ann":`+after, `"ann":`+both)},
+		{"seen before it came", "", "list, track 1 ann, end 1", ""},
+		{"seen in the tick before", "", "track 1 ann, look 1, tick, end 1, track 2 bob, end 2", diff(`"ann":`+one, "") + "\n" + diff("", `"ann":`+one)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := collect()
@@ -240,11 +240,11 @@ func TestPagesWithoutTick(t *testing.T) {
 			for i := range 3 {
 				track(t, tr, Owner(i), "t", fmt.Sprint(i), `{}`)
 			}
-			tr.View("t", func(page []byte, _ bool) {
+			tr.View("t", nobody, func(page []byte, _ bool) {
 				pages = append(pages, fmt.Sprint(time.Since(begin), keyOrder(string(page))))
 			})
 			time.Sleep(time.Hour)
-			tr.View("t", func([]byte, bool) {})
+			tr.View("t", nobody, func([]byte, bool) {})
 		})
 		if want := []string{"0s [0]", "50ms [1]", "100ms [2]"}; !slices.Equal(pages, want) {
 			t.Errorf("pages %q, want %q", pages, want)
@@ -260,7 +260,7 @@ func TestPages(t *testing.T) {
 	}
 	tr.serve()
 	var pages []string
-	v := tr.View("t", func(page []byte, first bool) { pages = append(pages, fmt.Sprint(first, keyOrder(string(page)))) })
+	v := tr.View("t", nobody, func(page []byte, first bool) { pages = append(pages, fmt.Sprint(first, keyOrder(string(page)))) })
 	track(t, tr, 8, "t", "late", `{}`)
 	tr.Untrack(3, "t", "k3")
 	tr.Untrack(4, "t", "k4") // where a page would begin
@@ -284,7 +284,7 @@ func TestStoppedViewHasNoMorePages(t *testing.T) {
 	track(t, tr, 1, "t", "a", `{}`)
 	track(t, tr, 2, "t", "b", `{}`)
 	pages := 0
-	v := tr.View("t", func([]byte, bool) { pages++ })
+	v := tr.View("t", nobody, func([]byte, bool) { pages++ })
 	tr.UntrackAll(1)
 	tr.UntrackAll(2)
 	v.Stop()
@@ -351,7 +351,7 @@ func (cr *crowd) step(t *testing.T, rng *rand.Rand) {
 		cr.clients = append(cr.clients, new(client))
 	case 8, 9:
 		if n := len(cr.clients); n > 0 {
-			cr.clients[rng.IntN(n)].look(t, cr.Tracker, "t")
+			cr.clients[rng.IntN(n)].look(t, cr.Tracker, "t", e.Owner)
 		}
 	case 10: // is given the list that a plugin has read
 		c := new(client)
@@ -420,7 +420,7 @@ func TestHammerListAndDiffsAddUp(t *testing.T) {
 	for i := range clients {
 		wg.Go(func() {
 			for range rounds / 4 {
-				clients[i].look(t, tr, "t")
+				clients[i].look(t, tr, "t", nobody)
 			}
 		})
 	}

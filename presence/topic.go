@@ -37,6 +37,7 @@ type version struct {
 	ref, prev string
 	meta      []byte // compact JSON object; replaced, never changed
 	at        uint64 // its place among the joins of the topic; see changes
+	seen      bool   // in a list, before it was told of
 }
 
 // size is how many bytes the version takes up in a state, at most.
@@ -193,23 +194,29 @@ func (tp *topic) idle() bool {
 
 // appendState appends the whole list, which somebody is shown.
 func (tp *topic) appendState(dst []byte) []byte {
-	dst, _ = tp.appendPage(dst, rest{next: tp.first, until: tp.added}, math.MaxInt)
+	tp.news.show()
+	dst, _ = tp.appendPage(dst, rest{next: tp.first, until: tp.added, all: true}, math.MaxInt)
 	return dst
 }
 
 // appendPage appends the next page of a list, which ends behind the key that has brought
-// it to limit bytes, and returns what is left. Somebody is shown the page.
+// it to limit bytes, and returns what is left.
 func (tp *topic) appendPage(dst []byte, r rest, limit int) ([]byte, rest) {
-	tp.news.show()
 	dst = slices.Grow(dst, min(tp.size, limit)+len("{}"))
 	start := len(dst)
 	dst = append(dst, '{')
-	for !r.over() && len(dst)-start <= limit {
-		if len(dst)-start > len("{") {
+	for ; !r.over() && len(dst)-start <= limit; r.next = r.next.next {
+		from := len(dst)
+		if from-start > len("{") {
 			dst = append(dst, ',')
 		}
-		dst = r.next.append(appendName(dst, r.next.name))
-		r.next = r.next.next
+		dst = append(appendName(dst, r.next.name), metasOpen...)
+		before := len(dst)
+		if dst = tp.appendMetas(dst, &r); len(dst) == before {
+			dst = dst[:from] // all of them are left to the next diff
+		} else {
+			dst = append(dst, metasClose...)
+		}
 	}
 	if r.over() {
 		r.next = nil
@@ -218,14 +225,20 @@ func (tp *topic) appendPage(dst []byte, r rest, limit int) ([]byte, rest) {
 	return append(dst, '}'), r
 }
 
-// append appends the presence of a key: {"metas":[META,META]}.
-func (k *key) append(dst []byte) []byte {
-	dst = append(dst, metasOpen...)
-	for en := k.first; en != nil; en = en.keyNext {
-		if en != k.first {
+// appendMetas appends the metas of the key that is next, as far as they belong to the list.
+func (tp *topic) appendMetas(dst []byte, r *rest) []byte {
+	before := len(dst)
+	for en := r.next.first; en != nil; en = en.keyNext {
+		if !r.all {
+			if tp.news.left(en, r.to) {
+				continue
+			}
+			en.seen = true
+		}
+		if len(dst) > before {
 			dst = append(dst, ',')
 		}
 		dst = appendMeta(dst, en.meta, en.ref, en.prev)
 	}
-	return append(dst, metasClose...)
+	return dst
 }

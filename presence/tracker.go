@@ -267,7 +267,8 @@ func (t *Tracker) AppendPresence(dst []byte, topic, key string) ([]byte, bool) {
 		return dst, false
 	}
 	tp.news.show()
-	return k.append(dst), true
+	dst = tp.appendMetas(append(dst, metasOpen...), &rest{next: k, all: true})
+	return append(dst, metasClose...), true
 }
 
 // Count returns how many entries topic has, anonymous ones included: a user with

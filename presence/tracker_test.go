@@ -334,14 +334,14 @@ func TestViewShowsTheStateAndLeavesNoTopicBehind(t *testing.T) {
 	r := record()
 	var seen []string
 	see := func(state []byte, _ bool) { seen = append(seen, r.name(state)) }
-	r.View("t", see)
+	r.View("t", nobody, see)
 	track(t, r.Tracker, 1, "t", "ann", `{}`)
-	r.View("t", see)
+	r.View("t", nobody, see)
 	if want := []string{`{}`, `{"ann":{"metas":[{"phx_ref":"r1"}]}}`}; !slices.Equal(seen, want) {
 		t.Errorf("got %q, want %q", seen, want)
 	}
 	r.UntrackAll(1)
-	r.View("t", see)
+	r.View("t", nobody, see)
 	if n := r.topicsLeft(); n != 0 {
 		t.Errorf("%d topics left over", n)
 	}
@@ -353,7 +353,7 @@ func TestNoDiffOvertakesTheViewOfAnEmptyTopic(t *testing.T) {
 	var order []string // guarded by the topic's lock, as the race detector sees
 	tr := NewTracker(Config{OnDiff: func(string, *Diff) { order = append(order, "diff") }})
 	started, done := make(chan struct{}), make(chan struct{})
-	tr.View("t", func(state []byte, _ bool) {
+	tr.View("t", nobody, func(state []byte, _ bool) {
 		go func() {
 			close(started)
 			_, _ = tr.Track(Track{Owner: 1, Topic: "t", Key: "ann"}) // cannot fail
@@ -439,7 +439,7 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 		"AppendState": func() { tr.AppendState(dst, "t") },
 		"AppendJSON":  func() { one.AppendJSON(dst) },
 		"Count":       func() { tr.Count("t") },
-		"View":        func() { tr.View("t", func([]byte, bool) {}) },
+		"View":        func() { tr.View("t", nobody, func([]byte, bool) {}) },
 	} {
 		if n := testing.AllocsPerRun(100, run); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)

@@ -16,23 +16,29 @@ type rest struct {
 	next  *key   // where the next page begins; nil if there is none
 	until uint64 // number of the last key when the view began: those behind it are in diffs
 	begun bool   // there has been a page
+	all   bool   // the list is of everything,
+	to    Owner  // or of what this one is not told of by the next diff
 }
 
-// View calls fn with the topic's list, the payload of presence_state. It is made and
-// handed over under the topic's lock, so that every later change is enqueued later (see
-// the package comment); fn must only enqueue, must not call back into the tracker and
-// must not keep page, which is reused.
+// View calls fn with the topic's list as one owner's client gets it, the payload of
+// presence_state. It is made and handed over under the topic's lock, so that every later
+// change is enqueued later (see the package comment); fn must only enqueue, must not call
+// back into the tracker and must not keep page, which is reused.
+//
+// The list has all that the owner has written. Entries of others that have come, and not
+// been told of yet, are left to the diff that tells of them: who joins among many would
+// get each twice.
 //
 // Of a list that is longer than Config.Page, fn gets a page at once and one more at each
 // tick, until View.Stop or the end. A page has what is true when it is handed over, and
 // no key that came after View was called: a client gets the first as presence_state and the
 // others as joins of a presence_diff. A key is on one page with all its metas.
-func (t *Tracker) View(topic string, fn func(page []byte, first bool)) *View {
+func (t *Tracker) View(topic string, to Owner, fn func(page []byte, first bool)) *View {
 	// Even an empty topic has to exist for its lock to hold off the first Track.
 	tp := t.lockOrCreate(topic)
 	defer tp.mu.Unlock()
 	defer t.dropIfEmpty(tp)
-	left := t.page(tp, rest{next: tp.first, until: tp.added}, fn)
+	left := t.page(tp, rest{next: tp.first, until: tp.added, to: to}, fn)
 	if left.next == nil || !t.wait(tp) {
 		return nil
 	}

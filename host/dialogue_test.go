@@ -539,6 +539,7 @@ func TestInternalAPI(t *testing.T) {
 		{"GET", "/readyz", "", 200, "ok\n"},
 		{"GET", "/api/v1/info", "", 200, `"sockets":1,"channels":1,"topics":1`},
 		{"POST", "/api/v1/broadcast", `{"topic":"t","event":"e","payload":{"n":1}}`, 200, "{}\n"},
+		{"GET", "/api/v1/info", "", 200, `"deliveries":1,"goroutines":`},
 		{"POST", "/api/v1/broadcast", `{"topic":"t","event":"e","payload":[1]}`, 400, `"INVALID_PAYLOAD"`},
 		{"POST", "/api/v1/broadcast", `{"event":"e"}`, 400, `topic is missing`},
 		{"POST", "/api/v1/broadcast", `{"topic":"t"}`, 400, `event is missing`},

@@ -1,6 +1,9 @@
 package host
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // Info is a count of what there is and what has happened, as GET /api/v1/info
 // shows it.
@@ -14,6 +17,8 @@ type Info struct {
 	SlowClients  int64 `json:"slow_clients"`  // cut off because they did not read, ever
 	InfosDropped int64 `json:"infos_dropped"` // handle_info messages with no room, ever
 	Unavailable  int64 `json:"unavailable"`   // callbacks not run, or not to their end, as the plugin was unavailable, ever
+	Deliveries   int64 `json:"deliveries"`    // broadcasts, one for each channel or socket that got one, ever
+	Goroutines   int   `json:"goroutines"`    // of the whole process now
 
 	// Undeliverable counts broadcasts of raw bytes to clients whose serializer
 	// or transport has none, ever.
@@ -54,6 +59,7 @@ func (s *Server) Info() Info {
 		SlowClients:  s.stats.slowClients.Load(),
 		InfosDropped: s.stats.infosDropped.Load(),
 		Unavailable:  s.stats.unavailable.Load(),
+		Goroutines:   runtime.NumGoroutine(),
 
 		Undeliverable: s.stats.undeliverable.Load(),
 		Draining:      s.draining.Load(),
@@ -62,6 +68,7 @@ func (s *Server) Info() Info {
 		ti := t.Info()
 		info.Sockets += ti.Sockets
 		info.Topics += ti.Topics
+		info.Deliveries += t.pubsub.Delivered()
 		info.Tenants = append(info.Tenants, ti)
 	}
 	return info

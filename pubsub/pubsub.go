@@ -43,11 +43,12 @@ type Config[M any] struct {
 }
 
 // PubSub is a registry of topics. Make one with [New]; it needs no closing. One
-// that never had a subscriber takes some 40 bytes, so that there may be many.
+// that never had a subscriber takes some 50 bytes, so that there may be many.
 type PubSub[M any] struct {
-	adapter Adapter[M]
-	seed    maphash.Seed
-	shards  atomic.Pointer[[shardCount]shard[M]] // nil until the first subscriber comes
+	adapter   Adapter[M]
+	seed      maphash.Seed
+	shards    atomic.Pointer[[shardCount]shard[M]] // nil until the first subscriber comes
+	delivered atomic.Int64
 }
 
 // shard holds the topics of one hash value. The padding keeps its lock off the
@@ -140,6 +141,10 @@ func (p *PubSub[M]) Topics() int {
 	}
 	return n
 }
+
+// Delivered returns how often Deliver was called, ever. A broadcast under way counts
+// as delivered to all.
+func (p *PubSub[M]) Delivered() int64 { return p.delivered.Load() }
 
 // shard returns the shard of topic, nil when there has never been any topic.
 func (p *PubSub[M]) shard(topic string) *shard[M] {

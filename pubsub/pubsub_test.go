@@ -48,6 +48,9 @@ func TestBroadcastFromSkipsEverySubscriptionOfTheSender(t *testing.T) {
 	p.LocalBroadcastFrom(&b, "x", "2")
 	a.want(t, "x=2", "x=2")
 	b.want(t, "x=1")
+	if n := p.Delivered(); n != 3 {
+		t.Errorf("%d deliveries, want 3", n)
+	}
 }
 
 func TestSubscribingTwiceDeliversTwice(t *testing.T) {

@@ -74,9 +74,16 @@ func (t *topic[M]) removeLocked(s *Subscription[M]) {
 }
 
 func (t *topic[M]) deliverLocked(from Subscriber[M], m M) {
+	t.home.delivered.Add(int64(len(t.entries))) // first: who has got it and asks finds it counted
+	skipped := 0
 	for i := range t.entries {
 		if s := t.entries[i].s; s != from {
 			s.Deliver(t.name, m)
+		} else {
+			skipped++
 		}
+	}
+	if skipped > 0 {
+		t.home.delivered.Add(int64(-skipped))
 	}
 }

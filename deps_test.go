@@ -77,6 +77,7 @@ var owners = map[string][]string{
 	"github.com/gobwas/ws":            {"host"},
 	"github.com/go-jose/go-jose/v4":   {"host/auth"},
 	"github.com/alecthomas/kong":      {"cmd"},
+	"github.com/fsnotify/fsnotify":    {"cmd/aviary/watch"},
 	"github.com/pelletier/go-toml/v2": {"cmd"},
 	"golang.org/x/sys":                {"bench", "host", "plugins/image"},
 }

@@ -39,13 +39,17 @@ type Channel struct {
 	// replaces it; Deliver reads it.
 	intercepts atomic.Pointer[map[string]bool]
 
+	// gen is the generation of the handler that callbacks run on; nil before the
+	// join's. The runner replaces it.
+	gen atomic.Pointer[Generation]
+
 	// dropped counts the messages for which the mailbox had no room; the runner
 	// says so when it has caught up.
 	dropped atomic.Uint32
 
 	// Owned by the runner of the mailbox.
-	detach       func() // see DetachingHandler
 	stateVersion uint32
+	detach       func() // see DetachingHandler
 	state        []byte
 	sub          *pubsub.Subscription[*Fanout]
 	rare         *rarities // nil until there are any
@@ -61,6 +65,8 @@ type rarities struct {
 	recount bool                      // of the presences in held and metas
 	ending  abi.Reason                // set by a stop effect
 	endText string
+
+	declined *Generation // to which the channel could not move
 }
 
 // has returns the rarities to be looked at, zero where there are none.
@@ -251,6 +257,8 @@ func (c *Channel) handle(m *mail) {
 		c.sendEvent(m.event, m.payload, false)
 	case mailEnd:
 		c.runEnd(m.reason, "")
+	case mailRenew:
+		c.runRenew()
 	case mailKill:
 		c.finish(0, c.sendError)
 	case mailOverflown:

@@ -234,6 +234,9 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 			c.stop(abi.Reason(e.Number), e.Payload)
 		case abi.EffectLog:
 			c.socket.tenant.logEffect(c.log, e)
+		case abi.EffectGroupBroadcast:
+			c.detach() // to any number of topics
+			c.applyTopic(e)
 		default:
 			c.applyTopic(e)
 		}

@@ -108,6 +108,8 @@ type Mount struct {
 
 	// Connect answers the connect callback. Nil accepts everybody.
 	Connect Handler
+	// ConnectGenerations is a handler that is replaced, in place of Connect.
+	ConnectGenerations *Generations
 	// ConnectPlugin names it in logs.
 	ConnectPlugin string
 	// ConnectCapabilities is what it may do; nil means everything.
@@ -159,7 +161,8 @@ type Mount struct {
 	// comes from, and what it asked for.
 	Headers []string
 
-	tenant *Tenant // that Tenant names, once the server is made
+	tenant   *Tenant      // that Tenant names, once the server is made
+	connects *Generations // those of Connect; nil for nobody
 }
 
 // Authenticator checks the tokens of clients. Verify may block for as long as
@@ -246,6 +249,10 @@ func (m Mount) withDefaults() Mount {
 	}
 	m.PollWindow = cmp.Or(m.PollWindow, defaultPollWindow)
 	m.QueueBytes = cmp.Or(m.QueueBytes, defaultQueueBytes)
+	m.connects = m.ConnectGenerations
+	if m.connects == nil && m.Connect != nil {
+		m.connects = only(m.Connect)
+	}
 	return m
 }
 

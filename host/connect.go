@@ -49,7 +49,12 @@ func newSocketID() string {
 func (s *Server) connect(v *visitor) (*connected, *refusal) {
 	c := &connected{transport: v.transport, version: v.version, socketID: newSocketID()}
 	m := v.mount
-	if m.Connect == nil || !m.Connect.Implements(abi.CallbackConnect) {
+	if m.connects == nil {
+		return c, nil
+	}
+	gen := m.connects.connecting()
+	defer gen.release()
+	if !gen.version.Handler.Implements(abi.CallbackConnect) {
 		return c, nil
 	}
 	params, problem := paramsJSON(v.ctx.QueryArgs(), v.vars)
@@ -63,8 +68,8 @@ func (s *Server) connect(v *visitor) (*connected, *refusal) {
 		Params: params, Headers: v.headersJSON(),
 	}
 	s.stamp(&b.req)
-	log := m.tenant.log.With("socket", c.socketID, "plugin", m.ConnectPlugin)
-	resp, err := s.call(m.Connect, b, stay)
+	log := m.tenant.log.With("socket", c.socketID).With(gen.attrs(m.ConnectPlugin)...)
+	resp, err := s.call(gen.version.Handler, b, stay)
 	if err == nil {
 		err = checkConnect(resp)
 	}

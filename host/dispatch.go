@@ -14,6 +14,7 @@ var (
 	reasonTooMany      = []byte(`{"reason":"too many channels joined"}`)
 	reasonJoinCrashed  = []byte(`{"reason":"join crashed"}`)
 	reasonChannelCrash = []byte(`{"reason":"channel_crash"}`)
+	reasonReplaced     = []byte(`{"reason":"module_replaced"}`)
 	reasonInvalidTopic = []byte(`{"reason":"invalid_topic"}`)
 	reasonInvalidEvent = []byte(`{"reason":"invalid_event"}`)
 	reasonInvalidRef   = []byte(`{"reason":"invalid_ref"}`)

@@ -50,9 +50,13 @@ func (c *Channel) join(j *joining) {
 	if j.old != nil {
 		j.old.end(abi.ReasonDuplicateJoin, true)
 	}
+	c.begin()
 	if !c.accepted(j) {
 		c.socket.forget(c)
 		return
+	}
+	if c.expired() { // only now: those that were there are told
+		c.post(mail{kind: mailRenew}, false)
 	}
 	c.settle()
 	c.release()
@@ -116,6 +120,7 @@ func (c *Channel) joinFailure(err error) []byte {
 // topic is answered in front of it, nor out of turn.
 func (c *Channel) refuseJoin(j *joining, resp *abi.Response) {
 	c.hold(account{})
+	c.quit()
 	c.socket.withdraw(c, func() {
 		c.replyJoin(j, wire.StatusError, resp)
 		c.closeMail()

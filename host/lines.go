@@ -35,5 +35,9 @@ func (s *socketLines) handler() slog.Handler {
 // log returns a logger for lines of the channel. It is made anew each time, for
 // the same reason.
 func (c *Channel) log() *slog.Logger {
-	return c.socket.log.With("plugin", c.route.plugin, "topic", c.topic)
+	attrs := []any{"plugin", c.route.plugin}
+	if gen := c.gen.Load(); gen != nil {
+		attrs = gen.attrs(c.route.plugin)
+	}
+	return c.socket.log.With(append(attrs, "topic", c.topic)...)
 }

@@ -16,6 +16,7 @@ const (
 	mailOut                       // handle_out of an intercepted broadcast
 	mailPush                      // server push to this channel's client
 	mailEnd                       // end for a reason of the host
+	mailRenew                     // move to another generation, or end
 	mailKill                      // end as if crashed, without terminate
 	mailOverflown                 // the mailbox was full: end with an error
 )

@@ -140,6 +140,9 @@ type Route struct {
 	Plugin  string // name of the handler in logs
 	Handler Handler
 
+	// Generations is a handler that is replaced, in place of Handler.
+	Generations *Generations
+
 	// Capabilities is what the handler may do in these channels; nil means
 	// everything, which is for handlers in Go. The pattern has to be within what it
 	// may serve.
@@ -148,9 +151,9 @@ type Route struct {
 
 type route struct {
 	pattern
-	plugin  string
-	handler Handler
-	caps    *Capabilities
+	plugin   string
+	handlers *Generations
+	caps     *Capabilities
 }
 
 // router holds the routes in the order of their declaration. It is never
@@ -170,9 +173,13 @@ func (rt router) with(r Route) (router, error) {
 	if err := r.Capabilities.CheckServe(r.Pattern); err != nil {
 		return nil, fmt.Errorf("%w: %w", errConfig, err)
 	}
+	handlers := r.Generations
+	if handlers == nil {
+		handlers = only(r.Handler)
+	}
 	longer := make(router, len(rt), len(rt)+1)
 	copy(longer, rt)
-	return append(longer, route{pattern: p, plugin: r.Plugin, handler: r.Handler, caps: r.Capabilities}), nil
+	return append(longer, route{pattern: p, plugin: r.Plugin, handlers: handlers, caps: r.Capabilities}), nil
 }
 
 // match returns the first declared route that fits, nil if none does.

@@ -29,11 +29,12 @@ func (c *Channel) request(b *scratch, cb abi.Callback) *abi.Request {
 
 // call runs the prepared callback. The response is valid as long as b is.
 func (c *Channel) call(b *scratch) (*abi.Response, error) {
-	return c.socket.srv.call(c.route.handler, b, c.detach)
+	return c.socket.srv.call(c.handler(), b, c.detach)
 }
 
 func (c *Channel) runIn(event, ref, payload []byte, binary bool) {
-	if !c.route.handler.Implements(abi.CallbackHandleIn) {
+	c.renew()
+	if !c.handler().Implements(abi.CallbackHandleIn) {
 		c.crash(abi.CallbackHandleIn, errNoHandleIn, event)
 		return
 	}
@@ -51,7 +52,8 @@ func (c *Channel) runInfo(m *mail) {
 		}
 		m.event, m.payload, m.binary, m.source = t.event, t.payload, t.binary, t.key
 	}
-	if !c.route.handler.Implements(abi.CallbackHandleInfo) {
+	c.renew()
+	if !c.handler().Implements(abi.CallbackHandleInfo) {
 		c.balance() // of the timer
 		return
 	}
@@ -64,7 +66,8 @@ func (c *Channel) runInfo(m *mail) {
 }
 
 func (c *Channel) runOut(f *Fanout) {
-	if !c.route.handler.Implements(abi.CallbackHandleOut) {
+	c.renew()
+	if !c.handler().Implements(abi.CallbackHandleOut) {
 		c.pass(f)
 		return
 	}
@@ -186,7 +189,7 @@ func (t *Tenant) callbackFailed(log *slog.Logger, cb abi.Callback, err error) {
 // terminate runs the terminate callback. It cannot stop the end: its failure
 // is logged and that is all.
 func (c *Channel) terminate(why abi.Reason, text string) {
-	if !c.route.handler.Implements(abi.CallbackTerminate) {
+	if !c.handler().Implements(abi.CallbackTerminate) {
 		return
 	}
 	b := c.socket.srv.scratch.Get().(*scratch)
@@ -222,6 +225,7 @@ func (c *Channel) finish(why abi.Reason, last func()) {
 	}
 	c.socket.tenant.presence.UntrackAll(c.owner)
 	c.hold(account{})
+	c.quit()
 	c.withdraw(func() {
 		if last != nil {
 			last()
@@ -266,8 +270,13 @@ func (c *Channel) sendClose() {
 }
 
 // sendError sends phx_error, likewise.
-func (c *Channel) sendError() {
-	c.socket.sendPush(&wire.Push{JoinRef: c.matchRef(), Ref: c.matchRef(), Topic: c.topicJSON(), Event: wire.EventError, Payload: reasonChannelCrash}, false)
+func (c *Channel) sendError() { c.sendErrorFor(reasonChannelCrash) }
+
+// sendReplaced is sendError for a channel whose handler is no more.
+func (c *Channel) sendReplaced() { c.sendErrorFor(reasonReplaced) }
+
+func (c *Channel) sendErrorFor(reason []byte) {
+	c.socket.sendPush(&wire.Push{JoinRef: c.matchRef(), Ref: c.matchRef(), Topic: c.topicJSON(), Event: wire.EventError, Payload: reason}, false)
 }
 
 func statusOr(status []byte, fallback string) string {

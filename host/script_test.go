@@ -41,6 +41,7 @@ type script struct {
 	info      func(*abi.Request, *abi.Response) error
 	out       func(*abi.Request, *abi.Response) error
 	terminate func(*abi.Request, *abi.Response) error
+	change    func(*abi.Request, *abi.Response) error
 }
 
 func (s *script) Implements(cb abi.Callback) bool {
@@ -55,6 +56,8 @@ func (s *script) Implements(cb abi.Callback) bool {
 		return s.out != nil
 	case abi.CallbackTerminate:
 		return s.terminate != nil
+	case abi.CallbackCodeChange:
+		return s.change != nil
 	}
 	return cb == abi.CallbackJoin
 }
@@ -81,6 +84,8 @@ func (s *script) function(req *abi.Request) func(*abi.Request, *abi.Response) er
 		return s.info
 	case abi.CallbackHandleOut:
 		return s.out
+	case abi.CallbackCodeChange:
+		return s.change
 	}
 	return s.terminate
 }

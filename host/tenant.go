@@ -124,7 +124,7 @@ func (t *Tenant) Register(topicPattern string, h Handler) error {
 func (t *Tenant) add(r Route) error {
 	t.register.Lock()
 	defer t.register.Unlock()
-	if r.Handler == nil {
+	if r.Handler == nil && r.Generations == nil {
 		return fmt.Errorf("%w: pattern %q has no handler", errConfig, r.Pattern)
 	}
 	longer, err := t.routes().with(r)
@@ -132,6 +132,7 @@ func (t *Tenant) add(r Route) error {
 		return err
 	}
 	t.table.Store(&longer)
+	longer[len(longer)-1].handlers.usedBy(t)
 	return nil
 }
 

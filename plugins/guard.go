@@ -3,6 +3,8 @@ package plugins
 import (
 	"errors"
 	"fmt"
+
+	"github.com/aviary-host/aviary/abi"
 )
 
 // handle runs a callback that the module has, if the breaker lets it through and the
@@ -16,12 +18,22 @@ func (p *Plugin) handle(c call, buf []byte) ([]byte, error) {
 	}
 	buf, err := p.run(c, buf)
 	if err != nil || probe {
-		p.breaker.ended(outcomeOf(err), probe)
+		p.breaker.ended(counts(c.req.Callback, outcomeOf(err)), probe)
 	}
 	if err != nil {
 		p.record(c.req, err)
 	}
 	return buf, err
+}
+
+// counts returns what the end of a callback says to the breaker. A code_change that
+// fails leaves its channel with another module, which goes on: that is no reason to
+// refuse this one to the channels that it has.
+func counts(c abi.Callback, how outcome) outcome {
+	if c == abi.CallbackCodeChange && how == outcomeFailed {
+		return outcomeUnsaid
+	}
+	return how
 }
 
 // run runs a callback if the tenant has the fuel for it.

@@ -30,6 +30,9 @@ const (
 	defaultMemoryPages = 256     // 16 MiB
 	maxMemoryPages     = 1 << 16 // all that 32 bits address
 
+	// shortHash is how many bytes of a module's hash are in log lines.
+	shortHash = 6
+
 	// wazero looks at the context while it compiles only when it has more than
 	// one worker.
 	compileWorkers = 2
@@ -39,6 +42,10 @@ const (
 type Config struct {
 	// Name stands for the plugin in errors and logs; empty means "unnamed".
 	Name string
+
+	// Generation tells this one from others of the same name, in logs and records of
+	// failures; 0 where there are none.
+	Generation int
 
 	// Instances is the most that exist at once, and so the most callbacks that
 	// run at once; 0 means GOMAXPROCS. One costs some 30 KiB, one of a Go guest
@@ -119,7 +126,7 @@ type Config struct {
 	Secrets map[string]string
 
 	// Logger gets what the guests log, and what they write to their standard
-	// output and error, with the attributes plugin, src=guest and callback, and,
+	// output and error, with the attributes plugin, generation, sha, src=guest and callback, and,
 	// where the request has them, topic, socket and event; nil means nobody does.
 	// When the run-time of a guest gives up, all but the beginning of the stacks
 	// that it dumps is of level debug.
@@ -138,6 +145,7 @@ func Defaults() Config {
 // any goroutine.
 type Plugin struct {
 	name    string
+	number  int // of the generation
 	hash    string
 	size    int
 	started time.Time // zero of the guests' monotonic clock
@@ -233,10 +241,10 @@ func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
 	}
 	hash := sha256.Sum256(wasm)
 	p := &Plugin{
-		name: cfg.Name, hash: hex.EncodeToString(hash[:]), size: len(wasm), started: time.Now(),
+		name: cfg.Name, number: cfg.Generation, hash: hex.EncodeToString(hash[:]), size: len(wasm), started: time.Now(),
 		limits: withDefaults(cfg.Limits), memoryLimit: uint64(cfg.MemoryPages) * pageSize,
 		rawSettings: append([]byte(nil), cfg.Settings...), presence: cfg.Presence,
-		logger: cfg.Logger.With("plugin", cfg.Name, "src", "guest"),
+		logger: guestLogger(&cfg, hash[:shortHash]),
 		pool:   newPool(cfg.Instances), isolation: cfg.Isolation,
 		tenant: cfg.Tenant, tallies: make([]tally, cfg.Instances), onTrap: cfg.OnTrap,
 	}
@@ -250,6 +258,16 @@ func newPlugin(wasm []byte, cfg Config) (*Plugin, error) {
 		return nil, p.refuseFor("settings are not a JSON object", err)
 	}
 	return p, p.grant(&cfg)
+}
+
+// guestLogger returns what writes the lines of the guests. The hash is that of the
+// module, cut short.
+func guestLogger(cfg *Config, hash []byte) *slog.Logger {
+	log := cfg.Logger.With("plugin", cfg.Name)
+	if cfg.Generation > 0 {
+		log = log.With("generation", cfg.Generation, "sha", hex.EncodeToString(hash))
+	}
+	return log.With("src", "guest")
 }
 
 func withDefaults(l abi.Limits) abi.Limits {

@@ -12,7 +12,7 @@ import (
 type Trap struct {
 	Plugin     string // the plugin's name
 	Module     string // SHA-256 of the module, in hexadecimal digits
-	Generation int    // of the plugin; 0 is the one that was loaded first
+	Generation int    // of the plugin
 
 	Time     time.Time
 	Callback abi.Callback
@@ -52,7 +52,7 @@ func (p *Plugin) record(req *abi.Request, err error) {
 		sent.Config = p.rawSettings
 	}
 	trap := &Trap{
-		Plugin: p.name, Module: p.hash, Time: time.Now(), Callback: req.Callback,
+		Plugin: p.name, Module: p.hash, Generation: p.number, Time: time.Now(), Callback: req.Callback,
 		Kind: call.Kind, Message: call.Message, Stack: call.Stack, Stderr: call.Stderr,
 		Seed: req.Seed, Request: abi.AppendRequest(nil, &sent),
 		Limits: TrapLimits{

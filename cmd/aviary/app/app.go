@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aviary-host/aviary/cmd/aviary/watch"
 	"github.com/aviary-host/aviary/host"
 	"github.com/aviary-host/aviary/host/auth"
 	"github.com/aviary-host/aviary/plugins"
@@ -30,9 +31,9 @@ const pageSize = 64 << 10 // of WebAssembly memory
 // App is a running server with its plugins and listeners.
 type App struct {
 	server    *host.Server
-	slots     map[string]*plugins.Slot // by plugin
-	order     []string                 // of the plugins, as in the file
-	tenants   map[string]*fair.Tenant  // who pays for plugins, by name; "" for those that name none
+	lines     map[string]*line        // by plugin
+	order     []string                // of the plugins, as in the file
+	tenants   map[string]*fair.Tenant // who pays for plugins, by name; "" for those that name none
 	cache     *plugins.CacheDir
 	traps     *traps.Store // nil: records of failures are not kept
 	verifiers []*auth.Verifier
@@ -44,6 +45,9 @@ type App struct {
 
 	loading     sync.WaitGroup // of the plugins of tenants
 	stopLoading context.CancelFunc
+	deploys     deploys
+	retiring    sync.WaitGroup // generations that are being closed
+	watcher     *watch.Watcher // of the modules' files; nil if none is watched
 
 	serving sync.WaitGroup
 	failed  chan error
@@ -56,6 +60,7 @@ type App struct {
 // blame. The end of ctx ends the loading only.
 func Start(ctx context.Context, cfg *Config, log *slog.Logger) (*App, error) {
 	a := &App{log: log, failed: make(chan error, 2)}
+	a.deploys.init()
 	if err := a.start(ctx, cfg); err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
 	}
@@ -121,7 +126,7 @@ func (a *App) hostConfig(cfg *Config) (host.Config, error) {
 		p := &cfg.Plugins[i]
 		for _, topic := range p.Topics {
 			hc.Routes = append(hc.Routes, host.Route{
-				Tenant: p.Tenant, Pattern: topic, Plugin: p.Name, Handler: a.slots[p.Name], Capabilities: a.grants[p.Name].host,
+				Tenant: p.Tenant, Pattern: topic, Plugin: p.Name, Generations: a.lines[p.Name].handlers, Capabilities: a.grants[p.Name].host,
 			})
 		}
 	}
@@ -155,7 +160,7 @@ func (a *App) hostMount(m *Mount) (host.Mount, error) {
 		}
 	}
 	if m.Connect != "" {
-		hm.Connect, hm.ConnectCapabilities = a.slots[m.Connect], a.grants[m.Connect].host
+		hm.ConnectGenerations, hm.ConnectCapabilities = a.lines[m.Connect].handlers, a.grants[m.Connect].host
 	}
 	return hm, nil
 }
@@ -234,12 +239,15 @@ func (a *App) shutdown(ctx context.Context) error {
 	if a.stopLoading != nil {
 		a.stopLoading() // ahead of the drain, which may take long
 	}
+	a.deploys.end()
+	err = errors.Join(err, a.stopWatching())
 	if a.server != nil {
-		err = a.server.Close(ctx)
+		err = errors.Join(err, a.server.Close(ctx))
 	}
 	err = errors.Join(err, closeListener(a.public), closeListener(a.internal))
 	a.serving.Wait()
 	a.loading.Wait()
+	a.deploys.count.Wait()
 	for _, v := range a.verifiers {
 		err = errors.Join(err, v.Close())
 	}
@@ -247,10 +255,9 @@ func (a *App) shutdown(ctx context.Context) error {
 		return err // a plugin's Close would wait for the callbacks that do not end
 	}
 	for _, name := range a.order {
-		if p := a.slots[name].Plugin(); p != nil {
-			err = errors.Join(err, p.Close())
-		}
+		err = errors.Join(err, a.lines[name].close())
 	}
+	a.retiring.Wait()
 	return err
 }
 

@@ -263,8 +263,8 @@ func TestCloseDoesNotWaitForStuckCallbacks(t *testing.T) {
 		t.Errorf("error %v, want %v", err, host.ErrStuck)
 	}
 	close(d.released)
-	for _, s := range a.slots { // what Close has left
-		if err := s.Plugin().Close(); err != nil {
+	for _, l := range a.lines { // what Close has left
+		if err := l.close(); err != nil {
 			t.Error(err)
 		}
 	}

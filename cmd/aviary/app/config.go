@@ -32,6 +32,10 @@ const (
 	// is a mistake, such as a number without its unit.
 	minIdleTimeout = 10 * time.Millisecond
 
+	// minOldAge is far below what a client takes to do anything: what is under it is a
+	// number without its unit.
+	minOldAge = 10 * time.Millisecond
+
 	// minDeadline is below what a busy machine keeps.
 	minDeadline = time.Millisecond
 )
@@ -90,6 +94,9 @@ type Plugin struct {
 	Isolation Isolation      `toml:"isolation"`     // call (default), reset or instance
 	Breaker   Breaker        `toml:"breaker"`       // when it fails; default "5/10s"
 	Payloads  bool           `toml:"trap_payloads"` // records of failures have what users sent; default false
+	OnUpdate  OnUpdate       `toml:"on_update"`     // channels, when the module is replaced: migrate (default), keep or rejoin
+	MaxOldAge Duration       `toml:"max_old_age"`   // of a module that was replaced, as long as it has channels; default 5m
+	Watch     bool           `toml:"watch"`         // replace the module when its file changes; default false
 	Settings  map[string]any `toml:"settings"`      // what the module sees as its config
 
 	// Manifest is the file that says what the plugin may do; by default the one
@@ -346,7 +353,18 @@ func (p *Plugin) check(connects bool) error {
 	case p.Stack > plugins.MaxStack:
 		return fmt.Errorf("stack = %d bytes is over 32MiB", p.Stack)
 	}
-	return p.checkCapabilities()
+	return errors.Join(p.checkUpdate(), p.checkCapabilities())
+}
+
+// checkUpdate refuses what does not fit the replacement of a module.
+func (p *Plugin) checkUpdate() error {
+	switch {
+	case p.MaxOldAge.Duration != 0 && p.MaxOldAge.Duration < minOldAge:
+		return fmt.Errorf("max_old_age: %s is under %s", p.MaxOldAge, minOldAge)
+	case p.Watch && p.Path == "":
+		return errors.New("watch: there is no path to be watched")
+	}
+	return nil
 }
 
 func (m *Mount) check(plugins map[string]bool) error {

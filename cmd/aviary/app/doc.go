@@ -2,7 +2,8 @@
 // the plugins and the host made from it, the listeners, and the order in which
 // they go down.
 //
-// [Load] reads a file, [Start] makes an [App] of it, [App.Close] ends it.
+// [Load] reads a file, [Start] makes an [App] of it, [App.Deploy] replaces a plugin's
+// module, [App.Close] ends it.
 //
 // The file is TOML with strict keys: what is not known is refused, with its
 // line. Paths in it are relative to it. What a plugin may do is in a table of the

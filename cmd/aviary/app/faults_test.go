@@ -50,12 +50,39 @@ var faultsAtStart = map[string]string{
 type log struct {
 	mu   sync.Mutex
 	text strings.Builder
+	more chan struct{} // closed at the next line; nil while nobody waits for it
 }
 
 func (l *log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.more != nil {
+		close(l.more)
+		l.more = nil
+	}
 	return l.text.Write(p)
+}
+
+// await waits until the log says something.
+func (l *log) await(t *testing.T, want string) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for {
+		l.mu.Lock()
+		if l.more == nil {
+			l.more = make(chan struct{})
+		}
+		said, more := strings.Contains(l.text.String(), want), l.more
+		l.mu.Unlock()
+		if said {
+			return
+		}
+		select {
+		case <-more:
+		case <-deadline:
+			t.Fatalf("the log does not say %s:\n%s", want, l)
+		}
+	}
 }
 
 func (l *log) String() string {

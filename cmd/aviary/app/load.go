@@ -3,9 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/aviary-host/aviary/abi"
@@ -15,7 +13,7 @@ import (
 // loaders is how many plugins of tenants are compiled at a time.
 const loaders = 2
 
-// loadOwn makes the slots of all plugins, and loads those of the operator, without which
+// loadOwn makes the lines of all plugins, and loads those of the operator, without which
 // the server does not start.
 func (a *App) loadOwn(ctx context.Context, cfg *Config) error {
 	err := a.makeTenants(cfg)
@@ -25,18 +23,16 @@ func (a *App) loadOwn(ctx context.Context, cfg *Config) error {
 	if a.cache, err = a.openCache(cfg); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	a.slots = map[string]*plugins.Slot{}
-	for i := range cfg.Plugins {
-		name := cfg.Plugins[i].Name
-		a.slots[name] = plugins.NewSlot(name)
-		a.order = append(a.order, name)
+	a.makeLines(cfg)
+	if err := a.watchFiles(cfg); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	for i := range cfg.Plugins {
 		p := &cfg.Plugins[i]
 		if p.Tenant != "" {
 			continue
 		}
-		err := a.load(ctx, cfg, p)
+		err := a.lines[p.Name].first(ctx)
 		if cause := context.Cause(ctx); err != nil && cause != nil { // not the plugin's fault
 			return fmt.Errorf("interrupted while loading plugin %s: %w", p.Name, cause)
 		}
@@ -65,11 +61,12 @@ func (a *App) loadOthers(cfg *Config) {
 			if ctx.Err() != nil {
 				return // its guest would still get the time for its initialisation
 			}
-			err := a.load(ctx, cfg, p)
+			l := a.lines[p.Name]
+			err := l.first(ctx)
 			if err == nil || ctx.Err() != nil {
 				return
 			}
-			a.slots[p.Name].Fail(err)
+			l.absent.Fail(err)
 			a.log.Error("a plugin is not loaded, and nobody can join its topics", "code", "PLUGIN_REFUSED", "plugin", p.Name, "tenant", p.Tenant, "err", err)
 		})
 	}
@@ -77,20 +74,6 @@ func (a *App) loadOthers(cfg *Config) {
 
 // Loaded waits until the plugins of tenants are loaded or refused.
 func (a *App) Loaded() { a.loading.Wait() }
-
-// load fills the slot of a plugin.
-func (a *App) load(ctx context.Context, cfg *Config, p *Plugin) error {
-	loaded, err := a.loadPlugin(ctx, p, cmp.Or(cfg.LoadTimeout, defaultLoadTimeout))
-	a.trimCache(cfg)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrPlugin, err)
-	}
-	if err := a.checkConnect(cfg, loaded); err != nil {
-		return errors.Join(fmt.Errorf("%w: %w", ErrConfig, err), loaded.Close())
-	}
-	a.slots[p.Name].Fill(loaded)
-	return nil
-}
 
 // checkConnect compares the connect callback of a plugin with the mounts that name it: a
 // door that was built and not hung is worth a warning.
@@ -112,25 +95,20 @@ func (a *App) checkConnect(cfg *Config, p *plugins.Plugin) error {
 	return nil
 }
 
-func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) (*plugins.Plugin, error) {
-	wasm := p.Wasm
-	if wasm == nil {
-		var err error
-		if wasm, err = os.ReadFile(p.Path); err != nil {
-			return nil, fmt.Errorf("plugin %s: plugin.path: %w", p.Name, err)
-		}
-	}
+// load makes a plugin of a module.
+func (l *line) load(ctx context.Context, wasm []byte, number int) (*plugins.Plugin, error) {
+	a, p := l.app, l.plugin
 	g := a.grants[p.Name]
 	settings, err := g.settings(p.Settings)
 	if err != nil {
 		return nil, fmt.Errorf("plugin %s: settings: %w", p.Name, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(l.cfg.LoadTimeout, defaultLoadTimeout))
 	defer cancel()
-	a.log.Info("loading plugin", "plugin", p.Name, "bytes", len(wasm))
+	a.log.Info("loading plugin", "plugin", p.Name, "generation", number, "bytes", len(wasm))
 	began := time.Now()
 	loaded, err := plugins.Load(ctx, wasm, plugins.Config{
-		Name: p.Name, Instances: p.Instances, Settings: settings,
+		Name: p.Name, Generation: number, Instances: p.Instances, Settings: settings,
 		MemoryPages: uint32((int64(p.Memory) + pageSize - 1) / pageSize),
 		Fuel:        uint64(p.Fuel), Deadline: p.Deadline.Duration, Stack: uint32(p.Stack),
 		Tenant: a.tenants[p.Tenant], Breaker: p.Breaker.Breaker, Isolation: p.Isolation.Isolation, OnTrap: a.onTrap(p),
@@ -140,27 +118,20 @@ func (a *App) loadPlugin(ctx context.Context, p *Plugin, timeout time.Duration) 
 	if err != nil {
 		return nil, err
 	}
-	a.logLoaded(loaded, p, time.Since(began))
-	a.log.Info("plugin capabilities", "plugin", p.Name, "may", g.String(), "from", g.source)
+	l.logLoaded(loaded, number, time.Since(began))
+	a.log.Info("plugin capabilities", "plugin", p.Name, "may", g.String(), "from", g.source,
+		"generation", number, "sha", loaded.Hash()[:12])
 	return loaded, nil
 }
 
 // logLoaded says what was loaded, and what is slow about it.
-func (a *App) logLoaded(loaded *plugins.Plugin, p *Plugin, took time.Duration) {
+func (l *line) logLoaded(loaded *plugins.Plugin, number int, took time.Duration) {
+	log, p := l.app.log, l.plugin
 	reset, whyNot := loaded.Reset()
-	a.log.Info("plugin loaded", "plugin", p.Name, "sha", loaded.Hash()[:12], "bytes", loaded.Size(), "ms", took.Milliseconds(),
+	log.Info("plugin loaded", "plugin", p.Name, "generation", number, "sha", loaded.Hash()[:12], "bytes", loaded.Size(), "ms", took.Milliseconds(),
 		"isolation", p.Isolation.String(), "reset", reset)
 	if whyNot != "" && p.Isolation.Isolation != plugins.IsolateInstance {
-		a.log.Warn(fmt.Sprintf("every callback of plugin %s gets an instance of its own, which is slow: %s (plugin.isolation = %q keeps them)",
-			p.Name, whyNot, plugins.IsolateInstance), "code", "NOT_RESETTABLE", "plugin", p.Name)
+		log.Warn(fmt.Sprintf("every callback of plugin %s gets an instance of its own, which is slow: %s (plugin.isolation = %q keeps them)",
+			p.Name, whyNot, plugins.IsolateInstance), "code", "NOT_RESETTABLE", "plugin", p.Name, "generation", number, "sha", loaded.Hash()[:12])
 	}
-}
-
-// pluginStats counts what the plugins have done, in the order of the file.
-func (a *App) pluginStats() any {
-	all := make([]plugins.Stats, len(a.order))
-	for i, name := range a.order {
-		all[i] = a.slots[name].Stats()
-	}
-	return all
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/aviary-host/aviary/host/hosttest"
-	"github.com/aviary-host/aviary/plugins"
 )
 
 // TestRefusedPluginOfATenant: a tenant whose plugin is broken, or opens no door that it
@@ -49,7 +48,7 @@ func TestRefusedPluginOfATenant(t *testing.T) {
 		}
 	}
 	var states []string
-	for _, s := range a.pluginStats().([]plugins.Stats) {
+	for _, s := range a.pluginStats().([]pluginStats) {
 		states = append(states, s.Name+" "+s.State)
 	}
 	if got := strings.Join(states, ", "); got != "good ready, bad refused, open refused" {

@@ -165,6 +165,14 @@ func (t *Tenant) checkGroupCall(name string, topic ...string) error {
 	return nil
 }
 
+// ofGroup is err with the group that it is about.
+func ofGroup(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("group %q: %w", logText([]byte(name[:min(len(name), maxName)])), err)
+}
+
 // CreateGroup makes a group of topics, without any. It stays until DeleteGroup, or
 // until the server ends: groups are kept in memory. Errors: ErrInvalidGroup,
 // ErrGroupExists, ErrTenantLimit. This and all calls below that change something or
@@ -173,7 +181,7 @@ func (t *Tenant) CreateGroup(name string) error {
 	if err := t.checkGroupCall(name); err != nil {
 		return err
 	}
-	return t.groups.Create(name)
+	return ofGroup(name, t.groups.Create(name))
 }
 
 // DeleteGroup ends a group; nobody on its topics notices. Errors: ErrInvalidGroup,
@@ -182,7 +190,7 @@ func (t *Tenant) DeleteGroup(name string) error {
 	if err := t.checkGroupCall(name); err != nil {
 		return err
 	}
-	return t.groups.Delete(name)
+	return ofGroup(name, t.groups.Delete(name))
 }
 
 // AddToGroup puts a topic into a group, as the last one; nothing happens if it is in
@@ -192,7 +200,7 @@ func (t *Tenant) AddToGroup(name, topic string) error {
 	if err := t.checkGroupCall(name, topic); err != nil {
 		return err
 	}
-	return t.groups.Add(name, topic)
+	return ofGroup(name, t.groups.Add(name, topic))
 }
 
 // RemoveFromGroup takes a topic out of a group; nothing happens if it is not in it. A
@@ -202,7 +210,7 @@ func (t *Tenant) RemoveFromGroup(name, topic string) error {
 	if err := t.checkGroupCall(name, topic); err != nil {
 		return err
 	}
-	return t.groups.Remove(name, topic)
+	return ofGroup(name, t.groups.Remove(name, topic))
 }
 
 // BroadcastGroup is Broadcast to each topic of a group, in the order in which they
@@ -219,7 +227,7 @@ func (t *Tenant) BroadcastGroup(name, event string, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	return t.groups.Broadcast(name, func(topic string) { t.pubsub.Broadcast(topic, newFanout(topic, event, p)) })
+	return ofGroup(name, t.groups.Broadcast(name, func(topic string) { t.pubsub.Broadcast(topic, newFanout(topic, event, p)) }))
 }
 
 // GroupInfo is a group as Groups lists it.
@@ -241,7 +249,7 @@ func (t *Tenant) Groups() []GroupInfo {
 // Errors: ErrNoSuchGroup.
 func (t *Tenant) GroupTopics(name string) ([]string, error) {
 	topics, err := t.groups.Topics(name)
-	return append([]string{}, topics...), err
+	return append([]string{}, topics...), ofGroup(name, err)
 }
 
 // CreateGroup is [Tenant.CreateGroup] of the default tenant, and so are all calls

@@ -164,7 +164,8 @@ type Group struct {
 	name string
 }
 
-// Group returns the group of that name. It exists while it has topics.
+// Group returns the group of that name. It exists while it has topics, also when the
+// channel that added them has ended.
 func (c shared) Group(name string) Group { return Group{c.m, name} }
 
 func (g Group) effect(kind abi.EffectKind, p Value) *abi.Effect {
@@ -173,13 +174,15 @@ func (g Group) effect(kind abi.EffectKind, p Value) *abi.Effect {
 	return e
 }
 
-// Add puts a topic into the group.
+// Add puts a topic into the group, as the last one if it is not in it. Like Remove it
+// needs to be allowed to broadcast there.
 func (g Group) Add(topic string) { g.effect(abi.EffectGroupAdd, Value{}).Topic = bytesOf(topic) }
 
 // Remove takes a topic out of the group.
 func (g Group) Remove(topic string) { g.effect(abi.EffectGroupRemove, Value{}).Topic = bytesOf(topic) }
 
-// Broadcast sends an event to all subscribers of each topic of the group.
+// Broadcast sends an event to all subscribers of each topic of the group, in the order in
+// which the topics were added. The callback fails if it may not broadcast to all of them.
 func (g Group) Broadcast(event string, p Payload) {
 	g.effect(abi.EffectGroupBroadcast, valueFrom(p)).Event = bytesOf(event)
 }

@@ -1,5 +1,7 @@
 package presence
 
+import "bytes"
+
 // Diff is what changed on a topic, the payload of presence_diff. A client applies
 // Joins before Leaves, so that an update, which is in both, never empties its key
 // (phoenix.js presence.js).
@@ -15,6 +17,11 @@ type Entry struct {
 	Ref, PrevRef string
 	// Meta is the text of a JSON object without phx_ref and phx_ref_prev.
 	Meta []byte
+}
+
+// equal tells whether two entries are the same in all they say.
+func (e *Entry) equal(o *Entry) bool {
+	return e.Key == o.Key && e.Ref == o.Ref && e.PrevRef == o.PrevRef && bytes.Equal(e.Meta, o.Meta)
 }
 
 // AppendJSON appends the diff as JSON and returns the extended slice. Keys come

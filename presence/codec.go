@@ -9,13 +9,21 @@ import (
 // ErrEncoding: bytes are not the encoding of a delta.
 var ErrEncoding = errors.New("presence: not a delta")
 
-// deltaVersion begins every binary delta.
-const deltaVersion = 1
+// deltaVersion begins every binary delta; then comes its kind.
+const (
+	deltaVersion = 1
+	kindChanges  = 0
+	kindClocks   = 1
+)
 
 // AppendBinary appends the delta's binary form and returns the extended slice.
 // Equal deltas have equal bytes. The package comment tells the form.
 func (d *Delta) AppendBinary(dst []byte) []byte {
-	dst = append(dst, deltaVersion)
+	kind := byte(kindChanges)
+	if d.clocks {
+		kind = kindClocks
+	}
+	dst = append(dst, deltaVersion, kind)
 	dst = binary.AppendUvarint(dst, uint64(len(d.sections)))
 	for i := range d.sections {
 		dst = d.sections[i].appendBinary(dst)
@@ -24,6 +32,7 @@ func (d *Delta) AppendBinary(dst []byte) []byte {
 	for _, f := range d.floors {
 		dst = appendString(dst, f.name)
 		dst = binary.AppendUvarint(dst, f.below)
+		dst = binary.AppendUvarint(dst, f.age)
 	}
 	return dst
 }
@@ -73,12 +82,16 @@ func DecodeDelta(b []byte) (*Delta, error) {
 	if v := r.byte(); v != deltaVersion {
 		return nil, fmt.Errorf("%w: version %d, want %d", ErrEncoding, v, deltaVersion)
 	}
-	d := &Delta{}
-	for range r.count(6) {
+	kind := r.byte()
+	if kind > kindClocks {
+		return nil, fmt.Errorf("%w: kind %d, want %d or %d", ErrEncoding, kind, kindChanges, kindClocks)
+	}
+	d := &Delta{clocks: kind == kindClocks}
+	for n := r.count(minSection); n > 0 && !r.bad; n-- {
 		d.sections = append(d.sections, r.section())
 	}
-	for range r.count(3) {
-		d.floors = append(d.floors, floor{r.string(), r.uvarint()})
+	for n := r.count(minFloor); n > 0 && !r.bad; n-- {
+		d.floors = append(d.floors, floor{r.string(), r.uvarint(), r.uvarint()})
 	}
 	switch {
 	case r.bad:
@@ -91,6 +104,15 @@ func DecodeDelta(b []byte) (*Delta, error) {
 	}
 	return d, nil
 }
+
+// The fewest bytes that each takes up. A count that the rest of the bytes has no room
+// for is refused before there is memory for it.
+const (
+	minSection = 8
+	minSpan    = 2
+	minItem    = 9
+	minFloor   = 4
+)
 
 // reader reads numbers and strings. Once something was not there, it is bad and
 // reads zeros.
@@ -155,22 +177,21 @@ func (r *reader) section() section {
 	sec.from = r.clock(0, 0)
 	sec.to = r.clock(sec.from, 0)
 	at := sec.to
-	for range r.count(2) {
+	for n := r.count(minSpan); n > 0 && !r.bad; n-- {
 		first := r.clock(at, 2)
 		at = r.clock(first, 0)
 		sec.cloud = append(sec.cloud, span{first, at})
 	}
 	at = 0
-	for range r.count(1) {
+	for n := r.count(1); n > 0 && !r.bad; n-- {
 		at = r.clock(at, 1)
 		sec.removed = append(sec.removed, at)
 	}
-	n := r.count(6)
+	n := r.count(minItem)
 	if n > 0 {
 		sec.items = make([]taggedItem, 0, n)
 	}
-	at = sec.from
-	for range n {
+	for at = sec.from; n > 0 && !r.bad; n-- {
 		at = r.clock(at, 1)
 		sec.items = append(sec.items, taggedItem{at, r.item()})
 	}
@@ -185,84 +206,4 @@ func (r *reader) item() *Item {
 	it.Key, it.Ref, it.PrevRef = r.string(), r.string(), r.string()
 	it.Meta = append(it.Meta, r.bytes()...)
 	return it
-}
-
-// check refuses what no state tells.
-func (d *Delta) check() error {
-	for i := range d.sections {
-		sec := &d.sections[i]
-		if i > 0 && d.sections[i-1].replica.Name >= sec.replica.Name {
-			return fmt.Errorf("%w: section of %v is not in order", ErrEncoding, sec.replica)
-		}
-		if err := sec.check(); err != nil {
-			return fmt.Errorf("section of %.40q: %w", sec.replica.Name, err)
-		}
-	}
-	for i, f := range d.floors {
-		if err := checkName(f.name); err != nil {
-			return err
-		}
-		switch {
-		case i > 0 && d.floors[i-1].name >= f.name:
-			return fmt.Errorf("%w: retired %q is not in order", ErrEncoding, f.name)
-		case f.below == 0 || f.below > maxIncarnation:
-			return fmt.Errorf("%w: retired %q below %d, want 1 to %d", ErrEncoding, f.name, f.below, uint64(maxIncarnation))
-		case d.hasSection(f.name):
-			return fmt.Errorf("%w: %q is retired and has a section", ErrEncoding, f.name)
-		}
-	}
-	return nil
-}
-
-// hasSection tells whether the delta says something of a name beside its floor.
-func (d *Delta) hasSection(name string) bool {
-	only := Delta{sections: d.sections}
-	return only.at(name).replica.Name != ""
-}
-
-func (sec *section) check() error {
-	if err := checkName(sec.replica.Name); err != nil {
-		return err
-	}
-	if sec.replica.Incarnation >= maxIncarnation {
-		return fmt.Errorf("%w: incarnation %d is more than %d", ErrEncoding, sec.replica.Incarnation, uint64(maxIncarnation-1))
-	}
-	if err := sec.checkClocks(); err != nil {
-		return err
-	}
-	before := sec.from
-	for _, t := range sec.items {
-		if t.clock <= before || !sec.covers(t.clock) {
-			return fmt.Errorf("%w: item %d is not in order, or not one of the changes told of", ErrEncoding, t.clock)
-		}
-		before = t.clock
-		if err := checkItem(t.item); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (sec *section) checkClocks() error {
-	if sec.to < sec.from || sec.to > maxClock {
-		return fmt.Errorf("%w: changes %d to %d", ErrEncoding, sec.from, sec.to)
-	}
-	before := sec.to
-	for _, sp := range sec.cloud {
-		if sp.first < before+2 || sp.last < sp.first || sp.last > maxClock {
-			return fmt.Errorf("%w: span %d to %d is not beyond a gap after %d", ErrEncoding, sp.first, sp.last, before)
-		}
-		before = sp.last
-	}
-	if len(sec.cloud) > maxGaps {
-		return fmt.Errorf("%w: %d spans are more than %d", ErrEncoding, len(sec.cloud), maxGaps)
-	}
-	before = 0
-	for _, clock := range sec.removed {
-		if clock <= before || clock > sec.from {
-			return fmt.Errorf("%w: removed item %d is not in order, or not before %d", ErrEncoding, clock, sec.from+1)
-		}
-		before = clock
-	}
-	return nil
 }

@@ -10,13 +10,16 @@ import (
 // AppendJSON appends the delta as JSON, for people and tools to read, and returns
 // the extended slice. Equal deltas have equal bytes.
 //
-//	{"replicas":[{"name":"a","incarnation":"7","from":0,"to":2,"cloud":[[4,6]],"removed":[],
+//	{"kind":"changes",
+//	 "replicas":[{"name":"a","incarnation":"7","from":0,"to":2,"cloud":[[4,6]],"removed":[3],
 //	  "items":[{"clock":2,"topic":"t","key":"ann","ref":"GLmfa3d6yQABZ4sT","prev":"","meta":{}}]}],
-//	 "retired":[{"name":"b","below":"3"}]}
+//	 "retired":[{"name":"b","below":"3","age":1}]}
 //
-// Incarnations are strings, as JavaScript would round them.
+// without white space. Incarnations are strings, as JavaScript would round them.
 func (d *Delta) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"replicas":[`...)
+	dst = append(dst, `{"kind":"`...)
+	dst = append(dst, d.kind()...)
+	dst = append(dst, `","replicas":[`...)
 	for i := range d.sections {
 		dst = comma(dst, i)
 		dst = d.sections[i].appendJSON(dst)
@@ -28,9 +31,19 @@ func (d *Delta) AppendJSON(dst []byte) []byte {
 		dst = appendQuoted(dst, f.name)
 		dst = append(dst, `,"below":"`...)
 		dst = strconv.AppendUint(dst, f.below, 10)
-		dst = append(dst, `"}`...)
+		dst = append(dst, `","age":`...)
+		dst = strconv.AppendUint(dst, f.age, 10)
+		dst = append(dst, '}')
 	}
 	return append(dst, `]}`...)
+}
+
+// kind returns the word for what a delta is.
+func (d *Delta) kind() string {
+	if d.clocks {
+		return "clocks"
+	}
+	return "changes"
 }
 
 func (sec *section) appendJSON(dst []byte) []byte {
@@ -88,10 +101,12 @@ func comma(dst []byte, i int) []byte {
 // deltaJSON is what encoding/json reads; what it is too kind to tell, the
 // comparison with what AppendJSON would have written does.
 type deltaJSON struct {
+	Kind     string        `json:"kind"`
 	Replicas []sectionJSON `json:"replicas"`
 	Retired  []struct {
 		Name  string `json:"name"`
 		Below uint64 `json:"below,string"`
+		Age   uint64 `json:"age"`
 	} `json:"retired"`
 }
 
@@ -119,12 +134,12 @@ func DecodeJSON(b []byte) (*Delta, error) {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
 	}
-	d := &Delta{}
+	d := &Delta{clocks: in.Kind == "clocks"}
 	for i := range in.Replicas {
 		d.sections = append(d.sections, in.Replicas[i].section())
 	}
 	for _, f := range in.Retired {
-		d.floors = append(d.floors, floor{f.Name, f.Below})
+		d.floors = append(d.floors, floor{f.Name, f.Below, f.Age})
 	}
 	if err := d.check(); err != nil {
 		return nil, err

@@ -2,11 +2,6 @@ package presence
 
 import "slices"
 
-// maxGaps bounds the spans of a cover that lie beyond a gap. It is reached when as
-// many deltas of one replica were lost and none was made up for; what comes then is
-// taken for lost as well.
-const maxGaps = 1024
-
 // cover is the set of clocks of one replica that a state has learnt of: all up to
 // context, and the spans in cloud, which lie beyond gaps. It is compact: spans are
 // in order, and between two of them, as between context and the first, at least
@@ -37,6 +32,24 @@ func (c *cover) reaching(clock uint64) int {
 		return 1
 	})
 	return i
+}
+
+// includes tells whether all of another cover is in the set.
+func (c *cover) includes(o *cover) bool {
+	if o.context > c.context {
+		return false
+	}
+	for _, sp := range o.cloud {
+		first := max(sp.first, c.context+1)
+		if first > sp.last {
+			continue
+		}
+		i := c.reaching(sp.last)
+		if i == len(c.cloud) || c.cloud[i].first > first {
+			return false
+		}
+	}
+	return true
 }
 
 // last returns the highest clock of the set, 0 for none.

@@ -9,18 +9,19 @@ import (
 // Delta is what one state tells another: some changes of one replica, all that a
 // state holds, or only how far it is. Nothing in it is ever changed.
 type Delta struct {
+	clocks   bool      // only how far: covers of all replicas, and no items
 	sections []section // by name, each once
 	floors   []floor   // by name, those without a section
 }
 
 // section is what a delta says of one replica: whatever it did in the changes after
 // from, up to to, and in those of the cloud beyond. A change that has no item here
-// is one whose item is gone.
+// is one whose item is gone. There is no cloud where from is over 0.
 type section struct {
 	replica  Replica
 	from, to uint64
 	cloud    []span
-	removed  []uint64     // in order; clocks up to from whose items went since
+	removed  []uint64     // in order; clocks that are not covered here, but removed by one that is
 	items    []taggedItem // in the order of their clocks
 }
 
@@ -28,12 +29,6 @@ type section struct {
 type taggedItem struct {
 	clock uint64
 	item  *Item
-}
-
-// floor retires the incarnations of a name below it.
-type floor struct {
-	name  string
-	below uint64
 }
 
 // Empty tells that a delta says nothing.
@@ -45,11 +40,12 @@ func (s *State) Full() *Delta {
 	return s.collect(func(src *source) (section, bool) { return src.all(), true }, func(floor) bool { return true })
 }
 
-// Clocks returns how far the state is, for a peer's Missing. It has no items.
+// Clocks returns how far the state is, for a peer's Missing. It has no items, and a
+// peer that merges it learns only which replicas there are.
 func (s *State) Clocks() *Delta {
-	return s.collect(func(src *source) (section, bool) {
-		return section{replica: src.replica, from: src.context, to: src.context}, true
-	}, func(floor) bool { return true })
+	d := s.collect(func(src *source) (section, bool) { return src.known(), true }, func(floor) bool { return true })
+	d.clocks = true
+	return d
 }
 
 // collect makes a delta of what of returns for the replicas, and of the floors
@@ -68,8 +64,8 @@ func (s *State) collect(of func(*source) (section, bool), want func(floor) bool)
 		add(s.self)
 	}
 	slices.SortFunc(d.sections, func(a, b section) int { return cmp.Compare(a.replica.Name, b.replica.Name) })
-	for name, below := range s.floors {
-		if f := (floor{name, below}); !s.lives(name) && want(f) {
+	for name, f := range s.floors {
+		if !s.lives(name) && want(f) {
 			d.floors = append(d.floors, f)
 		}
 	}
@@ -77,14 +73,15 @@ func (s *State) collect(of func(*source) (section, bool), want func(floor) bool)
 	return d
 }
 
-// lives tells whether some incarnation of a name is not retired.
-func (s *State) lives(name string) bool {
-	return s.peers[name] != nil || name == s.self.replica.Name && !s.Retired()
+// known returns how much of a replica is known.
+func (src *source) known() section {
+	return section{replica: src.replica, to: src.context, cloud: slices.Clone(src.cloud)}
 }
 
 // all returns all of a replica.
 func (src *source) all() section {
-	sec := section{replica: src.replica, to: src.context, cloud: slices.Clone(src.cloud)}
+	sec := src.known()
+	sec.removed = slices.Clone(src.gone)
 	if len(src.items) > 0 {
 		sec.items = make([]taggedItem, 0, len(src.items))
 	}
@@ -125,44 +122,81 @@ func (s *State) since(clock uint64) (sec section, ok bool) {
 	return sec, true
 }
 
-// Farewell returns a delta that retires this replica everywhere, for a node that
-// goes. This state itself goes on as before.
-func (s *State) Farewell() *Delta {
-	r := s.self.replica
-	return &Delta{floors: []floor{{r.Name, r.Incarnation + 1}}}
-}
-
-// Missing returns what a peer lacks whose Clocks are given: of this replica the
-// changes that it has not seen, of another one that it is behind with all, and what
-// it does not know to be retired.
+// Missing returns what a peer lacks whose Clocks are given: what Owed returns, of
+// every other replica that the peer is behind with all, and what it does not know to
+// be retired. Of a delta that is not Clocks it takes the peer to know nothing.
 func (s *State) Missing(clocks *Delta) *Delta {
 	return s.collect(func(src *source) (section, bool) {
-		at := clocks.at(src.replica.Name)
+		known, retired := clocks.about(src.replica)
 		switch {
-		case at.replica.Incarnation < src.replica.Incarnation || at.replica.Name == "":
-			return src.all(), true
-		case at.replica.Incarnation > src.replica.Incarnation || at.to >= src.last():
+		case retired || known != nil && known.includes(&src.cover):
 			return section{}, false
-		case src == s.self:
-			return s.since(at.to)
+		case src == s.self && known != nil:
+			return s.since(known.context)
 		}
 		return src.all(), true
-	}, func(f floor) bool { return clocks.at(f.name).replica.Incarnation < f.below })
+	}, clocks.lacks)
 }
 
-// at returns the section of a name. Where the name is only retired, that is one of
-// the lowest incarnation that is not, with nothing in it; without either, it has no
-// name.
-func (d *Delta) at(name string) section {
+// Owed returns what a peer lacks of this replica whose Clocks are given: the changes
+// that it has not seen, at the cost of Since, or all if it knows none. It is empty
+// where there is nothing, and while the replica is Retired.
+func (s *State) Owed(clocks *Delta) *Delta {
+	known, retired := clocks.about(s.self.replica)
+	switch {
+	case retired || s.Retired():
+		return &Delta{}
+	case known == nil:
+		return &Delta{sections: []section{s.self.all()}}
+	}
+	return s.Since(known.context)
+}
+
+// about returns what clocks say of a replica: what is known of it, nil if nothing is,
+// and whether it is retired.
+func (d *Delta) about(r Replica) (known *cover, retired bool) {
+	if !d.clocks {
+		return nil, false
+	}
+	sec := d.section(r.Name)
+	switch {
+	case sec == nil:
+		f := d.floor(r.Name)
+		return nil, f != nil && f.below > r.Incarnation
+	case sec.replica != r:
+		return nil, sec.replica.Incarnation > r.Incarnation
+	}
+	return &cover{context: sec.to, cloud: sec.cloud}, false
+}
+
+// lacks tells whether who sent clocks does not know of a floor.
+func (d *Delta) lacks(f floor) bool {
+	if !d.clocks {
+		return true
+	}
+	if sec := d.section(f.name); sec != nil {
+		return sec.replica.Incarnation < f.below
+	}
+	known := d.floor(f.name)
+	return known == nil || known.below < f.below || known.below == f.below && known.age < f.age
+}
+
+// section returns the section of a name, nil if there is none.
+func (d *Delta) section(name string) *section {
 	i, ok := slices.BinarySearchFunc(d.sections, name, func(s section, name string) int { return cmp.Compare(s.replica.Name, name) })
-	if ok {
-		return d.sections[i]
+	if !ok {
+		return nil
 	}
-	i, ok = slices.BinarySearchFunc(d.floors, name, func(f floor, name string) int { return cmp.Compare(f.name, name) })
-	if ok {
-		return section{replica: Replica{name, d.floors[i].below}}
+	return &d.sections[i]
+}
+
+// floor returns the floor of a name, nil if there is none.
+func (d *Delta) floor(name string) *floor {
+	i, ok := slices.BinarySearchFunc(d.floors, name, func(f floor, name string) int { return cmp.Compare(f.name, name) })
+	if !ok {
+		return nil
 	}
-	return section{}
+	return &d.floors[i]
 }
 
 // size returns how many clocks a section covers.
@@ -172,6 +206,12 @@ func (sec *section) size() uint64 {
 		n += sp.last - sp.first + 1
 	}
 	return n
+}
+
+// last returns the highest clock that a section covers, or from if there is none.
+func (sec *section) last() uint64 {
+	beyond := cover{context: sec.to, cloud: sec.cloud}
+	return beyond.last()
 }
 
 // covers tells whether a section covers clock.

@@ -9,14 +9,42 @@ import (
 
 // What peers take, and so what a state holds.
 const (
-	maxReplicaName = 255     // bytes
-	maxTopic       = 1 << 10 // bytes, of a topic and of a key
-	maxRef         = 64      // bytes
-	maxMeta        = 1 << 20 // bytes
-	maxMetaDepth   = 64      // objects and arrays within each other
-	maxClock       = 1<<53 - 1
-	maxIncarnation = 1<<63 - 1 // as an int64 of nanoseconds since 1970 is
+	maxReplicaName = 255       // bytes
+	maxTopic       = 1 << 10   // bytes, of a topic and of a key
+	maxRef         = 64        // bytes
+	maxMeta        = 1 << 20   // bytes
+	maxClock       = 1<<53 - 1 // as JavaScript can tell; 285 years at a million changes a second
+	maxIncarnation = 1<<63 - 2 // so that the floor above it is an int64, as nanoseconds since 1970 are
 )
+
+// MaxMetaDepth is how many objects and arrays of a meta may be within each other: as
+// many as in any text that a client or a module may send.
+const MaxMetaDepth = 1024
+
+// bounds is what a state holds at most beside items.
+type bounds struct {
+	spans   int // of a replica, beyond a gap
+	gone    int // clocks of a replica that are gone and not covered
+	retired int // names that have no replica
+}
+
+// What is beyond the bounds of a replica is taken for lost: those are reached where as
+// many deltas were lost and none was made up for.
+const (
+	maxSpans   = 1024
+	maxGone    = 4096
+	maxRetired = 4096
+)
+
+func checkReplica(r Replica) error {
+	if err := checkName(r.Name); err != nil {
+		return err
+	}
+	if r.Incarnation > maxIncarnation {
+		return fmt.Errorf("%w: %d of %.40q is over %d", ErrIncarnation, r.Incarnation, r.Name, uint64(maxIncarnation))
+	}
+	return nil
+}
 
 func checkName(name string) error {
 	if name == "" || len(name) > maxReplicaName || !utf8.ValidString(name) {
@@ -42,8 +70,8 @@ func checkItem(it *Item) error {
 }
 
 func checkMeta(meta []byte) error {
-	if depth := nesting(meta); depth > maxMetaDepth {
-		return fmt.Errorf("%w: meta of depth %d is deeper than %d", ErrItem, depth, maxMetaDepth)
+	if depth := nesting(meta); depth > MaxMetaDepth {
+		return fmt.Errorf("%w: meta of depth %d is deeper than %d", ErrItem, depth, MaxMetaDepth)
 	}
 	clean, err := cleanMeta(meta)
 	if err != nil || !bytes.Equal(clean, meta) || !json.Valid(meta) || !utf8.Valid(meta) {

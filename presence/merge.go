@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -21,14 +22,15 @@ func (s *State) Merge(d *Delta) (Changes, error) {
 		}
 	}
 	for _, f := range d.floors {
-		s.raise(f.name, f.below, &ch)
+		s.raise(f, &ch)
 	}
 	for i := range d.sections {
 		sec := &d.sections[i]
-		if src := s.peer(sec.replica, &ch); src != nil {
-			src.merge(sec, &ch)
+		if src := s.peer(sec.replica, &ch); src != nil && !d.clocks {
+			src.merge(sec, s.bounds, &ch)
 		}
 	}
+	s.forget()
 	return ch, nil
 }
 
@@ -37,8 +39,8 @@ func (s *State) checkSection(sec *section) error {
 	src := s.peers[sec.replica.Name]
 	if sec.replica == s.self.replica {
 		src = s.self
-		if sec.to > src.context || len(sec.cloud) > 0 {
-			return fmt.Errorf("%w: %v did not make the change %d", ErrConflict, sec.replica, max(sec.to, src.context+1))
+		if last := sec.last(); last > src.context {
+			return fmt.Errorf("%w: %v made %d changes and not a change %d", ErrConflict, sec.replica, src.context, last)
 		}
 	}
 	if src == nil || src.replica != sec.replica {
@@ -46,7 +48,7 @@ func (s *State) checkSection(sec *section) error {
 	}
 	for _, t := range sec.items {
 		if known := src.items[t.clock]; known != nil && !known.equal(t.item) {
-			return fmt.Errorf("%w: item %d of %v is %q on %q and %q on %q", ErrConflict, t.clock, sec.replica,
+			return fmt.Errorf("%w: item %d of %v is %.40q on %.40q and %.40q on %.40q", ErrConflict, t.clock, sec.replica,
 				known.Key, known.Topic, t.item.Key, t.item.Topic)
 		}
 	}
@@ -54,13 +56,13 @@ func (s *State) checkSection(sec *section) error {
 }
 
 // merge takes in a section about the replica.
-func (src *source) merge(sec *section, ch *Changes) {
-	if sec = src.within(sec); sec == nil {
+func (src *source) merge(sec *section, b bounds, ch *Changes) {
+	if sec = src.within(sec, b); sec == nil {
 		return
 	}
 	src.drop(sec, ch)
 	for _, t := range sec.items {
-		if src.has(t.clock) { // there already, or gone since
+		if src.has(t.clock) || src.isGone(t.clock) { // there already, or gone since
 			continue
 		}
 		src.items[t.clock] = t.item
@@ -68,70 +70,97 @@ func (src *source) merge(sec *section, ch *Changes) {
 			ch.Joins = append(ch.Joins, src.change(t.clock))
 		}
 	}
-	for _, clock := range sec.removed {
-		src.add(clock, clock) // its item may be on the way yet
-	}
 	src.add(sec.from+1, sec.to)
 	for _, sp := range sec.cloud {
 		src.add(sp.first, sp.last)
 	}
+	src.bury(sec.removed)
 }
 
-// within returns the part of a section that leaves no more gaps than there may be,
-// nil if that is none.
-func (src *source) within(sec *section) *section {
-	gaps := len(src.cloud)
+// within returns the part of a section that stays within the bounds, nil if that is
+// none.
+func (src *source) within(sec *section, b bounds) *section {
+	spans := len(src.cloud) + len(sec.cloud)
 	if sec.from > src.context {
-		gaps += len(sec.removed) + 1
+		spans++
+	}
+	gone := len(src.gone)
+	for _, clock := range sec.removed {
+		if !src.has(clock) && !src.isGone(clock) {
+			gone++
+		}
 	}
 	switch {
-	case gaps+len(sec.cloud) <= maxGaps:
+	case spans <= b.spans && gone <= b.gone:
 		return sec
 	case sec.from > src.context:
 		return nil
 	}
-	part := *sec
-	part.cloud = nil
+	// What has no gap before it needs no bounds: all that it removed is covered.
 	n := 0
 	for n < len(sec.items) && sec.items[n].clock <= sec.to {
 		n++
 	}
-	part.items = sec.items[:n]
-	return &part
+	return &section{replica: sec.replica, from: sec.from, to: sec.to, items: sec.items[:n]}
 }
 
 // drop takes out the items that the section knows to be gone.
 func (src *source) drop(sec *section, ch *Changes) {
-	var gone []uint64
-	check := func(clock uint64) {
-		if src.items[clock] != nil && sec.find(clock) == nil {
-			gone = append(gone, clock)
+	first := len(ch.Leaves)
+	src.suspects(sec, func(clock uint64) {
+		if src.items[clock] == nil || sec.find(clock) != nil {
+			return
 		}
-	}
-	for _, clock := range sec.removed {
-		check(clock)
-	}
-	if sec.size() > uint64(len(src.items)) {
-		for clock := range src.items {
-			if sec.covers(clock) {
-				check(clock)
-			}
-		}
-		slices.Sort(gone)
-	} else {
-		for clock := sec.from + 1; clock <= sec.to; clock++ {
-			check(clock)
-		}
-		for _, sp := range sec.cloud {
-			for clock := sp.first; clock <= sp.last; clock++ {
-				check(clock)
-			}
-		}
-	}
-	for _, clock := range gone {
 		if !src.down {
 			ch.Leaves = append(ch.Leaves, src.change(clock))
 		}
 		delete(src.items, clock)
+	})
+	slices.SortFunc(ch.Leaves[first:], func(a, b Change) int { return cmp.Compare(a.Tag.Clock, b.Tag.Clock) })
+}
+
+// suspects calls look with the clocks of which a section may know that they are gone:
+// its own, or the items that are known if those are fewer, and what it removed.
+func (src *source) suspects(sec *section, look func(clock uint64)) {
+	for _, clock := range sec.removed {
+		look(clock)
 	}
+	if sec.size() > uint64(len(src.items)) {
+		for clock := range src.items {
+			if sec.covers(clock) {
+				look(clock)
+			}
+		}
+		return
+	}
+	for clock := sec.from + 1; clock <= sec.to; clock++ {
+		look(clock)
+	}
+	for _, sp := range sec.cloud {
+		for clock := sp.first; clock <= sp.last; clock++ {
+			look(clock)
+		}
+	}
+}
+
+// isGone tells whether the item of a clock was removed before it came.
+func (src *source) isGone(clock uint64) bool {
+	_, ok := slices.BinarySearch(src.gone, clock)
+	return ok
+}
+
+// bury remembers what was removed and is not covered yet, as its item may be on the
+// way. It cannot be put into the cover: nothing is known of what that change removed
+// in turn.
+func (src *source) bury(removed []uint64) {
+	for _, clock := range removed {
+		if clock > src.context {
+			src.gone = append(src.gone, clock)
+		}
+	}
+	if len(src.gone) == 0 {
+		return
+	}
+	slices.Sort(src.gone)
+	src.gone = slices.DeleteFunc(slices.Compact(src.gone), src.has)
 }

@@ -11,7 +11,8 @@ import (
 // Errors of [State].
 var (
 	// ErrConflict: two states disagree about what only one replica may say, so two
-	// nodes have one name and incarnation, or a node lost its clock.
+	// nodes have one name and incarnation, or a node lost its clock. If the replica is
+	// the state's own, [State.Renew] sets them apart.
 	ErrConflict = errors.New("presence: conflicting states")
 	// ErrItem: an item is larger than peers would take, or not valid.
 	ErrItem = errors.New("presence: invalid item")
@@ -19,15 +20,16 @@ var (
 	ErrSelf = errors.New("presence: a state does not retire itself")
 	// ErrUp: a replica that is up cannot be retired.
 	ErrUp = errors.New("presence: the replica is not down")
-	// ErrIncarnation: an incarnation is not higher than those known of its name.
-	ErrIncarnation = errors.New("presence: incarnation is not new")
+	// ErrIncarnation: an incarnation is not higher than those known of its name, or
+	// higher than peers would take.
+	ErrIncarnation = errors.New("presence: incarnation")
 )
 
 // Replica is one run of a node. A node that starts again is another replica under
 // the same name, with a higher incarnation; the lower ones end with it.
 type Replica struct {
-	Name        string
-	Incarnation uint64
+	Name        string // 1 to 255 bytes of UTF-8
+	Incarnation uint64 // up to 1<<63-2; the time of the start in nanoseconds will do
 }
 
 // String returns the name and the incarnation as name@1.
@@ -52,9 +54,8 @@ func (it *Item) equal(o *Item) bool {
 
 // Change is an item that came into view or went out of it.
 type Change struct {
-	Tag    Tag
-	Item   *Item
-	source uint32 // number of the replica within the state, never used again
+	Tag  Tag
+	Item *Item
 }
 
 // Changes is what a call changed of what [State.Items] shows. No tag is in both.
@@ -71,44 +72,43 @@ type Changes struct {
 type State struct {
 	self    *source
 	peers   map[string]*source // the latest incarnation of each other name
-	floors  map[string]uint64  // by name, the lowest incarnation that is not retired
+	floors  map[string]floor   // by name; that of one that lives is its incarnation
+	age     uint64             // the highest of a floor so far
 	history history
-	made    uint32 // sources so far
+	bounds  bounds
 }
 
 // source is what a state holds of one replica.
 type source struct {
 	replica Replica
-	number  uint32
 	down    bool // local view, never told to others
 	cover
+	gone  []uint64         // in order; clocks that are not covered yet, but removed by one that is
 	items map[uint64]*Item // by clock
 }
 
 // NewState returns an empty state of a replica. keep is how many of its own
 // changes it remembers at least to make small deltas of, 0 for 4096; each takes up
 // to 16 bytes once there are as many. It fails with [ErrItem] if the name is not 1
-// to 255 bytes of UTF-8.
+// to 255 bytes of UTF-8 and with [ErrIncarnation] if the incarnation is over 1<<63-2.
 func NewState(self Replica, keep int) (*State, error) {
-	if err := checkName(self.Name); err != nil {
+	if err := checkReplica(self); err != nil {
 		return nil, err
 	}
 	s := &State{
 		peers:   map[string]*source{},
-		floors:  map[string]uint64{self.Name: self.Incarnation},
+		floors:  map[string]floor{self.Name: {name: self.Name, below: self.Incarnation}},
 		history: newHistory(keep),
+		bounds:  bounds{spans: maxSpans, gone: maxGone, retired: maxRetired},
 	}
-	s.self = s.newSource(self)
+	s.self = newSource(self)
 	return s, nil
 }
 
-func (s *State) newSource(r Replica) *source {
-	s.made++
-	return &source{replica: r, number: s.made, items: map[uint64]*Item{}}
-}
+func newSource(r Replica) *source { return &source{replica: r, items: map[uint64]*Item{}} }
 
 func (src *source) change(clock uint64) Change {
-	return Change{Tag{src.replica, clock}, src.items[clock], src.number}
+	return Change{Tag{src.replica, clock}, src.items[clock]}
 }
 
 // Self returns the replica that the state is of.
@@ -190,35 +190,6 @@ func (src *source) yield(yield func(Tag, *Item) bool) bool {
 	return true
 }
 
-// peer returns what is held of a replica, nil if it is retired or this one. It
-// makes room for one that was not known, and ends lower incarnations of it.
-func (s *State) peer(r Replica, ch *Changes) *source {
-	if r == s.self.replica || r.Incarnation < s.floors[r.Name] {
-		return nil
-	}
-	s.raise(r.Name, r.Incarnation, ch)
-	src := s.peers[r.Name]
-	if src == nil {
-		src = s.newSource(r)
-		s.peers[r.Name] = src
-	}
-	return src
-}
-
-// raise retires the incarnations of a name below floor.
-func (s *State) raise(name string, floor uint64, ch *Changes) {
-	if old, ok := s.floors[name]; ok && floor <= old {
-		return
-	}
-	s.floors[name] = floor
-	if src := s.peers[name]; src != nil {
-		if !src.down {
-			ch.Leaves = src.appendAll(ch.Leaves)
-		}
-		delete(s.peers, name)
-	}
-}
-
 // appendAll appends all items of a replica, the oldest first.
 func (src *source) appendAll(to []Change) []Change {
 	for _, clock := range slices.Sorted(maps.Keys(src.items)) {
@@ -228,11 +199,12 @@ func (src *source) appendAll(to []Change) []Change {
 }
 
 // Down hides the items of a replica that cannot be heard, those that come later
-// as well. They stay in the set. Another call, or one for this replica or a retired
-// one, changes nothing. Whether a replica is down is never told to others.
+// as well. They stay in the set. Another call, or one for this replica, a retired one
+// or one that cannot be, changes nothing. Whether a replica is down is never told to
+// others.
 func (s *State) Down(r Replica) Changes {
 	var ch Changes
-	if src := s.peer(r, &ch); src != nil && !src.down {
+	if src := s.heard(r, &ch); src != nil && !src.down {
 		src.down = true
 		ch.Leaves = src.appendAll(ch.Leaves)
 	}
@@ -242,49 +214,19 @@ func (s *State) Down(r Replica) Changes {
 // Up shows again what Down hid. A replica that nobody called down is up.
 func (s *State) Up(r Replica) Changes {
 	var ch Changes
-	if src := s.peer(r, &ch); src != nil && src.down {
+	if src := s.heard(r, &ch); src != nil && src.down {
 		src.down = false
 		ch.Joins = src.appendAll(ch.Joins)
 	}
 	return ch
 }
 
-// Retire drops a replica that is down for good, and so do all who hear of it: no
-// state that is late can bring its items back. The node, if it lives, finds itself
-// [State.Retired]. It fails with [ErrSelf] and, where it is not down, [ErrUp].
-func (s *State) Retire(r Replica) error {
-	if r == s.self.replica {
-		return ErrSelf
-	}
-	if r.Incarnation < s.floors[r.Name] {
+// heard is peer for what comes from no delta. What peers would refuse must not get in.
+func (s *State) heard(r Replica, ch *Changes) *source {
+	if checkReplica(r) != nil {
 		return nil
 	}
-	if src := s.peers[r.Name]; src == nil || src.replica != r || !src.down {
-		return fmt.Errorf("%w: %v", ErrUp, r)
-	}
-	s.raise(r.Name, r.Incarnation+1, new(Changes)) // its items are hidden already
-	return nil
-}
-
-// Retired tells that others have retired this replica, or that its name is now that
-// of a higher incarnation. What it adds, nobody takes until it has called Renew.
-func (s *State) Retired() bool { return s.self.replica.Incarnation < s.floors[s.self.replica.Name] }
-
-// Renew goes on as another incarnation of the same name, with the same items. It
-// fails with [ErrIncarnation] if it is not higher than all that are known. Items
-// that another node had under this name leave with it.
-func (s *State) Renew(incarnation uint64) (Changes, error) {
-	var ch Changes
-	name := s.self.replica.Name
-	if incarnation <= s.floors[name] {
-		return ch, fmt.Errorf("%w: %v is %d or more", ErrIncarnation, name, s.floors[name])
-	}
-	s.raise(name, incarnation, &ch)
-	// The clocks go on, so that tags that the caller holds stay right. What peers
-	// lack of the new incarnation is all of it.
-	s.self.replica.Incarnation = incarnation
-	s.history.reset(s.self.context + 1)
-	return ch, nil
+	return s.peer(r, ch)
 }
 
 // Peer is what a state knows of another replica.

@@ -24,12 +24,13 @@ GUESTS := \
 FUZZTIME ?= 60s
 SOAK     ?= 10000000
 CHANNELS ?= 1000000
+WORLDS   ?= 1000000
 ADDR     ?= 127.0.0.1:4000
 PORT     ?=
 CTL      ?=
 HANDLER  ?= go
 
-.PHONY: help build run guests faults test race soak memory hostile fuzz check bench performance bench-server bench-sandbox conformance-server clean
+.PHONY: help build run guests faults test race soak memory presence-fuzz hostile fuzz check bench performance bench-server bench-sandbox conformance-server clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -68,6 +69,9 @@ soak: guests ## SOAK callbacks of a guest in Go, whose memory and ours must stay
 
 memory: ## bytes of CHANNELS joined channels that do nothing, as a table of crowds; needs some gigabytes
 	AVIARY_CHANNELS=$(CHANNELS) go test -count=1 -timeout 0 -run '^TestMemory$$' -v ./host | grep -Ev '^=== |^ *--- PASS'
+
+presence-fuzz: ## WORLDS runs of nodes that share presences, with deltas lost, late and twice, restarts and retirements
+	GOGC=400 AVIARY_PRESENCE_RUNS=$(WORLDS) go test -count=1 -timeout 0 -run '^TestWorlds$$' -v ./presence
 
 hostile: ## what others notice of attacks, as a table: attack, error, quiet p99, p99, max (ms), RSS (KiB); the machine must be free
 	AVIARY_HOSTILE=measure go test -count=1 -timeout 60m -run '^(TestHostile|TestCollector|TestBombs)' -v -p 1 \

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// ErrEncoding: bytes are not the encoding of a delta.
+// ErrEncoding says that bytes are not the encoding of a delta.
 var ErrEncoding = errors.New("presence: not a delta")
 
 // deltaVersion begins every binary delta; then comes its kind.
@@ -76,7 +76,7 @@ func appendString(dst []byte, s string) []byte {
 
 // DecodeDelta reads the binary form of a delta, and only that form which
 // AppendBinary gives it. It keeps nothing of b and takes memory in proportion to it.
-// It fails with [ErrEncoding] or [ErrItem].
+// It fails with [ErrEncoding], [ErrItem] or [ErrIncarnation].
 func DecodeDelta(b []byte) (*Delta, error) {
 	r := reader{b: b}
 	if v := r.byte(); v != deltaVersion {
@@ -87,10 +87,12 @@ func DecodeDelta(b []byte) (*Delta, error) {
 		return nil, fmt.Errorf("%w: kind %d, want %d or %d", ErrEncoding, kind, kindChanges, kindClocks)
 	}
 	d := &Delta{clocks: kind == kindClocks}
-	for n := r.count(minSection); n > 0 && !r.bad; n-- {
+	n := r.count(minSection)
+	for d.sections = make([]section, 0, n); n > 0 && !r.bad; n-- {
 		d.sections = append(d.sections, r.section())
 	}
-	for n := r.count(minFloor); n > 0 && !r.bad; n-- {
+	n = r.count(minFloor)
+	for d.floors = make([]floor, 0, n); n > 0 && !r.bad; n-- {
 		d.floors = append(d.floors, floor{r.string(), r.uvarint(), r.uvarint()})
 	}
 	switch {
@@ -177,20 +179,20 @@ func (r *reader) section() section {
 	sec.from = r.clock(0, 0)
 	sec.to = r.clock(sec.from, 0)
 	at := sec.to
-	for n := r.count(minSpan); n > 0 && !r.bad; n-- {
+	n := r.count(minSpan)
+	for sec.cloud = make([]span, 0, n); n > 0 && !r.bad; n-- {
 		first := r.clock(at, 2)
 		at = r.clock(first, 0)
 		sec.cloud = append(sec.cloud, span{first, at})
 	}
 	at = 0
-	for n := r.count(1); n > 0 && !r.bad; n-- {
+	n = r.count(1)
+	for sec.removed = make([]uint64, 0, n); n > 0 && !r.bad; n-- {
 		at = r.clock(at, 1)
 		sec.removed = append(sec.removed, at)
 	}
-	n := r.count(minItem)
-	if n > 0 {
-		sec.items = make([]taggedItem, 0, n)
-	}
+	n = r.count(minItem)
+	sec.items = make([]taggedItem, 0, n)
 	for at = sec.from; n > 0 && !r.bad; n-- {
 		at = r.clock(at, 1)
 		sec.items = append(sec.items, taggedItem{at, r.item()})

@@ -128,7 +128,7 @@ type sectionJSON struct {
 }
 
 // DecodeJSON reads what [Delta.AppendJSON] writes, byte for byte. It keeps nothing
-// of b. It fails with [ErrEncoding] or [ErrItem].
+// of b. It fails with [ErrEncoding], [ErrItem] or [ErrIncarnation].
 func DecodeJSON(b []byte) (*Delta, error) {
 	var in deltaJSON
 	if err := json.Unmarshal(b, &in); err != nil {

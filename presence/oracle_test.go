@@ -105,24 +105,30 @@ func (w *world) learnt(n *simNode, d *Delta, before map[Replica]cover) error {
 		}
 	}
 	for i := range d.sections {
-		sec := &d.sections[i]
-		if sec.replica.Name == n.Self().Name && sec.replica.Incarnation <= n.Self().Incarnation {
-			continue
+		if err := w.learntSection(n, &d.sections[i], d.clocks); err != nil {
+			return err
 		}
-		src := n.peers[sec.replica.Name]
-		if src == nil || src.replica.Incarnation < sec.replica.Incarnation {
-			if n.floors[sec.replica.Name].below > sec.replica.Incarnation || w.bounds.retired == 1 {
-				continue
-			}
-			return fmt.Errorf("%v was told of %v and does not know it", n.Self(), sec.replica)
+	}
+	return nil
+}
+
+func (w *world) learntSection(n *simNode, sec *section, clocks bool) error {
+	if sec.replica.Name == n.Self().Name && sec.replica.Incarnation <= n.Self().Incarnation {
+		return nil
+	}
+	src := n.peers[sec.replica.Name]
+	if src == nil || src.replica.Incarnation < sec.replica.Incarnation {
+		if n.floors[sec.replica.Name].below > sec.replica.Incarnation || w.bounds.retired == 1 {
+			return nil
 		}
-		if src.replica != sec.replica || d.clocks || !w.roomy() {
-			continue
-		}
-		for clock := sec.from + 1; clock <= sec.last(); clock++ {
-			if sec.covers(clock) && !src.has(clock) {
-				return fmt.Errorf("%v was told of change %d of %v and does not know it", n.Self(), clock, sec.replica)
-			}
+		return fmt.Errorf("%v was told of %v and does not know it", n.Self(), sec.replica)
+	}
+	if src.replica != sec.replica || clocks || !w.roomy() {
+		return nil
+	}
+	for clock := sec.from + 1; clock <= sec.last(); clock++ {
+		if sec.covers(clock) && !src.has(clock) {
+			return fmt.Errorf("%v was told of change %d of %v and does not know it", n.Self(), clock, sec.replica)
 		}
 	}
 	return nil

@@ -32,11 +32,6 @@ func (h *history) add(removed uint64) {
 	h.cur = append(h.cur, removed)
 }
 
-// reset forgets all; the next change is that of clock.
-func (h *history) reset(clock uint64) {
-	h.first, h.old, h.cur = clock, h.old[:0], h.cur[:0]
-}
-
 // knows tells whether all changes after clock are known.
 func (h *history) knows(clock uint64) bool { return clock+1 >= h.first }
 

@@ -119,7 +119,7 @@ func (s *State) Retired() bool {
 }
 
 // Renew goes on as another incarnation of the same name, with the same items and
-// their clocks. It fails with [ErrIncarnation] if it is not higher than all that are
+// their clocks. Others know nothing of it yet: tell them Since(0). It fails with [ErrIncarnation] if it is not higher than all that are
 // known. Items that another node had under this name leave with it.
 func (s *State) Renew(incarnation uint64) (Changes, error) {
 	var ch Changes
@@ -132,9 +132,6 @@ func (s *State) Renew(incarnation uint64) (Changes, error) {
 	}
 	s.end(next.Name, &ch)
 	s.floors[next.Name] = floor{name: next.Name, below: incarnation}
-	// The clocks go on, so that those that the caller holds stay right. What peers
-	// lack of the new incarnation is all of it.
 	s.self.replica = next
-	s.history.reset(s.self.context + 1)
 	return ch, nil
 }

@@ -274,8 +274,9 @@ func TestRetiredNeverComesBack(t *testing.T) {
 		t.Error("the clocks do not go on")
 	}
 	add(t, a, "t", "abe")
-	want(t, "its next changes, as if the others had the rest", told(t, b, a.Since(sent)), "+t/abe:a3")
-	want(t, "all of it", told(t, c, a.Since(0)), "+t/abe:a3")
+	want(t, "all of it", told(t, b, a.Since(0)), "+t/abe:a3")
+	want(t, "some of it, as if c had the rest", told(t, c, a.Since(sent)), "+t/abe:a3")
+	want(t, "what c lacks", told(t, c, a.Owed(c.Clocks()))+list(c), "t/abe:a3")
 }
 
 func TestFarewellEndsAtOnce(t *testing.T) {
@@ -348,13 +349,57 @@ func TestHistoryThatIsTooShortTellsAll(t *testing.T) {
 	}
 }
 
+// What there is no room for is not taken by halves: neither what follows a gap, nor of
+// a whole state what does.
+func TestBeyondTheBoundsIsTakenForLost(t *testing.T) {
+	a, b := newState(t, "a", 1, 0), newState(t, "b", 1, 0)
+	b.bounds = bounds{spans: 1, gone: 1, retired: 1}
+	c := newState(t, "c", 1, 0)
+	var parts []*Delta
+	for _, key := range []string{"ann", "abe", "amy", "ada", "art", "ari", "asa"} {
+		add(t, a, "t", key)
+		parts = append(parts, a.Since(a.Clock()-1))
+	}
+	want(t, "beyond a gap", told(t, b, parts[2]), "+t/amy:a3")
+	want(t, "beyond two", told(t, b, parts[4]), "")
+	for _, i := range []int{0, 1, 4, 6} {
+		told(t, c, parts[i])
+	}
+	want(t, "of all, what has no gap before it", told(t, b, c.Full()), "+t/ann:a1 +t/abe:a2")
+	want(t, "there is room again", told(t, b, parts[4]), "+t/art:a5")
+	a.Remove(3)
+	want(t, "a removal beyond two", told(t, b, a.Since(7)), "")
+	want(t, "in the end", told(t, b, a.Owed(b.Clocks())), "-t/amy:a3 +t/ada:a4 +t/ari:a6 +t/asa:a7")
+}
+
+// More is removed before it came than there is room for.
+func TestTooManyRemovalsBeforeTheirItemsAreTakenForLost(t *testing.T) {
+	a, b := newState(t, "a", 1, 0), newState(t, "b", 1, 0)
+	b.bounds.gone = 2
+	for range 3 {
+		add(t, a, "t", "ann")
+	}
+	join := a.Since(0)
+	for clock := range uint64(3) {
+		a.Remove(clock + 1)
+	}
+	told(t, b, a.Since(3))
+	want(t, "all of them", told(t, b, join), "+t/ann:a1 +t/ann:a2 +t/ann:a3")
+	want(t, "and again", told(t, b, a.Owed(b.Clocks())), "-t/ann:a1 -t/ann:a2 -t/ann:a3")
+
+	c := newState(t, "c", 1, 0)
+	c.bounds.gone = 3
+	told(t, c, a.Since(3))
+	want(t, "as many as there is room for", told(t, c, join), "")
+}
+
 // The names of nodes that never come back do not add up for ever.
 func TestRetiredNamesAreBounded(t *testing.T) {
 	const names = maxRetired + 100
 	b, c := newState(t, "b", 1, 0), newState(t, "c", 1, 0)
 	states := []*State{b, c}
 	for i := range names {
-		r := Replica{fmt.Sprintf("pod%05d", names-i), 1}
+		r := Replica{fmt.Sprintf("pod%05d", i), 1}
 		for j, s := range states { // one after the other, so that they do not agree on when
 			if i%50 == 49-j {
 				told(t, s, states[1-j].Clocks())
@@ -373,7 +418,7 @@ func TestRetiredNamesAreBounded(t *testing.T) {
 	if n := len(b.Full().floors); n != maxRetired {
 		t.Errorf("%d names, want %d", n, maxRetired)
 	}
-	if b.floors["pod00001"].below != 2 || b.floors[fmt.Sprintf("pod%05d", names)].below != 0 {
+	if b.floors["pod00000"].below != 0 || b.floors[fmt.Sprintf("pod%05d", names-1)].below != 2 {
 		t.Error("the last to be retired is remembered, and the first is not")
 	}
 }

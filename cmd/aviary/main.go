@@ -37,6 +37,7 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve the plugins of a configuration file."`
 	Demo    demoCmd    `cmd:"" help:"Serve a chat page whose logic is a WebAssembly module. Needs nothing else."`
 	New     newCmd     `cmd:"" help:"Begin a project: a directory with a chat, its tests and an SDK. Works offline."`
+	Dev     devCmd     `cmd:"" help:"Build and serve a project, again whenever a file is saved; clients stay connected."`
 	Build   buildCmd   `cmd:"" help:"Build the module of a project."`
 	Test    testCmd    `cmd:"" help:"Build the module of a project and run its cases on it, without a server."`
 	Call    callCmd    `cmd:"" help:"Run one callback of a module, without a server."`

@@ -26,6 +26,9 @@ func (p *Plugin) Offline() (plugins.Config, error) {
 	}, nil
 }
 
+// PluginStats counts what the plugins have done, as GET /api/v1/plugins shows it.
+func (a *App) PluginStats() any { return a.pluginStats() }
+
 // UserModules opens the directory of compiled modules in the user's cache, which servers
 // use too. It is nil where it cannot be had, and then modules are compiled each time.
 func UserModules() *plugins.CacheDir {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -101,6 +102,9 @@ func (p *Project) Sources() (map[string]time.Time, error) {
 			return err
 		}
 		if entry.IsDir() {
+			if !leads(p.File.Watch, filepath.ToSlash(rel)) {
+				return filepath.SkipDir // such as what a build leaves, which may be large
+			}
 			return nil
 		}
 		if !sdk.Match(p.File.Watch, filepath.ToSlash(rel)) {
@@ -113,4 +117,27 @@ func (p *Project) Sources() (map[string]time.Time, error) {
 		return nil
 	})
 	return found, err
+}
+
+// leads tells whether a directory may hold something that matches one of patterns.
+func leads(patterns []string, dir string) bool {
+	if dir == "." {
+		return true
+	}
+	parts := strings.Split(dir, "/")
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		wanted := strings.Split(pattern, "/")
+		for i, part := range parts {
+			if i == len(wanted) {
+				return false
+			}
+			if wanted[i] == "**" {
+				return true
+			}
+			if ok, err := path.Match(wanted[i], part); err != nil || !ok {
+				return false
+			}
+		}
+		return len(wanted) > len(parts)
+	})
 }

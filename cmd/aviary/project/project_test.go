@@ -140,7 +140,8 @@ func TestSources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"a.src", "b.txt", "deep/er/c", "other/d.src"} {
+	p.File.Watch = append(p.File.Watch, "one/*/x.src")
+	for _, name := range []string{"a.src", "b.txt", "deep/er/c", "other/d.src", "one/two/x.src", "one/two/three/x.src", "one/x.src"} {
 		at := filepath.Join(p.Dir, name)
 		if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
 			t.Fatal(err)
@@ -151,7 +152,7 @@ func TestSources(t *testing.T) {
 	}
 	found, err := p.Sources()
 	got := slices.Sorted(maps.Keys(found))
-	if want := []string{"a.src", filepath.Join("deep", "er", "c")}; err != nil || !slices.Equal(got, want) {
+	if want := []string{"a.src", filepath.Join("deep", "er", "c"), filepath.Join("one", "two", "x.src")}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("sources are %q, want %q, %v", got, want, err)
 	}
 }

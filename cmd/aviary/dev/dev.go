@@ -151,7 +151,7 @@ func (d *developer) start(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	d.app, err = app.Start(ctx, cfg, slog.New(&handler{next: d.cfg.Log, events: &d.events}))
+	d.app, err = app.Start(ctx, cfg, slog.New(&handler{next: d.cfg.Log, events: &d.events, explain: d.explain}))
 	if err != nil {
 		return err
 	}

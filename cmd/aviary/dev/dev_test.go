@@ -251,13 +251,17 @@ func TestFailuresAreShown(t *testing.T) {
 	c.Join("room:1", "")
 	c.Push("room:1", "pour", `{"ml":500}`)
 	c.Expect(`["11","11","room:1","phx_error",{"reason":"channel_crash"}]`)
+	d.says("handle_in pour failed: plugin room: handle_in: panic: the cup is too full (src/cup.c:42)")
+	d.says(`    payload {"ml":500}`)
+	d.says("    at ")
+	d.says("aviary replay .aviary/traps/")
 	found := false
 	for _, ev := range d.state().Events {
 		text, err := json.Marshal(ev)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found = found || strings.Contains(string(text), "the cup is too full (src/cup.c:42)") && strings.Contains(string(text), "pour")
+		found = found || strings.Contains(string(text), "the cup is too full (src/cup.c:42)") && strings.Contains(string(text), `{\"ml\":500}`)
 	}
 	if !found {
 		t.Errorf("the events are %+v", d.state().Events)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -54,11 +55,13 @@ func (e *events) list() []Event {
 	return append([]Event{}, e.all...)
 }
 
-// handler is a slog.Handler that keeps records as events, and passes them on.
+// handler is a slog.Handler that keeps records as events, and passes them on. Of callbacks
+// that failed it tells explain in their place.
 type handler struct {
-	next   slog.Handler
-	events *events
-	attrs  []slog.Attr
+	next    slog.Handler
+	events  *events
+	explain func(attrs map[string]any)
+	attrs   []slog.Attr
 }
 
 // Enabled implements slog.Handler.
@@ -75,8 +78,12 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		add(a)
 	}
 	r.Attrs(add)
+	failed := ev.Attrs[attrCode] == codeFailed || ev.Attrs[attrCode] == codeDenied
+	if failed {
+		h.explain(ev.Attrs)
+	}
 	h.events.add(ev)
-	if !h.next.Enabled(ctx, r.Level) {
+	if failed || !h.next.Enabled(ctx, r.Level) {
 		return nil
 	}
 	return h.next.Handle(ctx, r)
@@ -96,12 +103,16 @@ func flatten(to map[string]any, prefix string, a slog.Attr) {
 
 // WithAttrs implements slog.Handler.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &handler{next: h.next.WithAttrs(attrs), events: h.events, attrs: append(append([]slog.Attr{}, h.attrs...), attrs...)}
+	with := *h
+	with.next, with.attrs = h.next.WithAttrs(attrs), append(slices.Clone(h.attrs), attrs...)
+	return &with
 }
 
 // WithGroup implements slog.Handler. Nothing here logs in groups.
 func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{next: h.next.WithGroup(name), events: h.events, attrs: h.attrs}
+	with := *h
+	with.next = h.next.WithGroup(name)
+	return &with
 }
 
 // state is what the page asks for.

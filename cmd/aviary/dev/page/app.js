@@ -116,8 +116,9 @@ function hangUp() {
 
 function join() {
   const payload = json("join-payload", "join-hint");
+  if (!("value" in payload)) return;
   const params = json("params", "join-hint");
-  if (!("value" in payload) || !("value" in params)) return;
+  if (!("value" in params)) return;
   remember();
   hangUp();
   connect(last.socket ?? "/socket", params.value);
@@ -204,7 +205,7 @@ function showFuel({plugins, quota, project}) {
   spent = {fuel: plugin.fuel, calls: plugin.calls};
 }
 
-const QUIET = new Set(["plugin", "src", "component"]);
+const QUIET = new Set(["plugin", "src", "component", "code", "generation", "sha", "socket"]);
 
 // showEvent adds a line to the log: what modules say, what failed, and, if the box is
 // ticked, all else.

@@ -53,6 +53,7 @@ var allowed = map[string][]string{
 	"plugins/meter":   {"plugins/module"},
 	"plugins/lines":   {"plugins/module"},
 	"plugins/traps":   {"abi", "plugins"},
+	"plugins/history": {},
 	"plugins/hostile": {"abi", "plugins/module", "plugins/meter"},
 
 	"host/auth":   {"wire"},

@@ -82,6 +82,11 @@ type Config struct {
 	// list.
 	PluginStats func() any
 
+	// PluginCall answers a POST to /api/v1/plugins/PLUGIN/ACTION with what is to be encoded as
+	// JSON, or with an error, an *APIError if it is the caller's. It is called from many
+	// goroutines at once, and may block. Nil means that there are no such calls.
+	PluginCall func(*PluginCall) (any, error)
+
 	// LogLine tells whether a log effect of a tenant's handlers may be written, and if
 	// so how many have not been since the last one that was. It is called from many
 	// goroutines at once. Nil means that all may be.

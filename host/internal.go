@@ -58,6 +58,7 @@ func (s *Server) handleInternal(ctx *fasthttp.RequestCtx) {
 		apiGet(ctx, s.pluginStats)
 	case name == "groups":
 		s.apiGroups(ctx)
+	case s.pluginCall(ctx, string(ctx.Request.URI().PathOriginal())):
 	default:
 		s.apiPost(ctx, name)
 	}

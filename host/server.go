@@ -106,34 +106,39 @@ func New(cfg Config) (*Server, error) {
 	if err := s.loadSuspensions(); err != nil {
 		return nil, err
 	}
-	s.http = newHTTPServer(s.handleHTTP)
+	s.http = newHTTPServer(s.handleHTTP, bodyLimit)
 	s.http.ConnState = s.connState
-	s.internal = newHTTPServer(s.handleInternal)
+	s.internal = newHTTPServer(s.handleInternal, internalBodyLimit)
 	return s, nil
 }
 
-func newHTTPServer(h fasthttp.RequestHandler) *fasthttp.Server {
+// newHTTPServer makes what serves a port, on which bodies are limited by what the head says.
+func newHTTPServer(h fasthttp.RequestHandler, limit func(*fasthttp.RequestHeader) int) *fasthttp.Server {
 	return &fasthttp.Server{
-		Handler:               h,
-		Name:                  "aviary",
-		ReadTimeout:           10 * time.Second, // of a request; sockets have the mount's timeout
-		WriteTimeout:          10 * time.Second,
-		IdleTimeout:           60 * time.Second,
-		MaxRequestBodySize:    maxBody,
-		ReadBufferSize:        maxHead,
-		HeaderReceived:        requestLimits,
+		Handler:            h,
+		Name:               "aviary",
+		ReadTimeout:        10 * time.Second, // of a request; sockets have the mount's timeout
+		WriteTimeout:       10 * time.Second,
+		IdleTimeout:        60 * time.Second,
+		MaxRequestBodySize: maxBody,
+		ReadBufferSize:     maxHead,
+		HeaderReceived: func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+			return fasthttp.RequestConfig{MaxRequestBodySize: limit(h)}
+		},
 		KeepHijackedConns:     true,
 		NoDefaultServerHeader: true,
 		CloseOnShutdown:       true,
 		Logger:                discard{},
-		ErrorHandler:          badRequest,
+		ErrorHandler: func(ctx *fasthttp.RequestCtx, err error) {
+			badRequest(ctx, err, limit(&ctx.Request.Header))
+		},
 	}
 }
 
-// badRequest answers what is not even a request, or too large a one.
-func badRequest(ctx *fasthttp.RequestCtx, err error) {
+// badRequest answers what is not even a request, or one whose body is over the limit.
+func badRequest(ctx *fasthttp.RequestCtx, err error, limit int) {
 	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
-		apiError(ctx, fasthttp.StatusRequestEntityTooLarge, "TOO_LARGE", fmt.Sprintf("the body is over %d bytes", bodyLimit(&ctx.Request.Header)))
+		apiError(ctx, fasthttp.StatusRequestEntityTooLarge, "TOO_LARGE", fmt.Sprintf("the body is over %d bytes", limit))
 		return
 	}
 	var small *fasthttp.ErrSmallBuffer
@@ -151,10 +156,6 @@ const (
 	// buffer of that size for its life.
 	maxHead = 4 << 10
 )
-
-func requestLimits(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	return fasthttp.RequestConfig{MaxRequestBodySize: bodyLimit(h)}
-}
 
 func bodyLimit(h *fasthttp.RequestHeader) int {
 	path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))

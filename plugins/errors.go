@@ -64,6 +64,17 @@ func Kinds() []Kind {
 	return all
 }
 
+// Fault tells whether a callback that fails so is the plugin's fault: not that of others
+// who compute, of its tenant's quota, or of ours.
+func (k Kind) Fault() bool {
+	switch k {
+	case KindTrap, KindPanic, KindExit, KindBadPointer, KindBadResponse, KindBadAlloc, KindInstantiate,
+		KindFuel, KindDeadline, KindStack, KindDenied:
+		return true
+	}
+	return false
+}
+
 // String returns the kind as errors and metrics spell it.
 func (k Kind) String() string {
 	names := [...]string{

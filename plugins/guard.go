@@ -62,13 +62,12 @@ func outcomeOf(err error) outcome {
 	case !errors.As(err, &call): // closed
 		return outcomeUnsaid
 	}
-	switch call.Kind {
-	case KindDenied:
+	switch {
+	case call.Kind == KindDenied:
 		// The module is well, and may not do what it tried. A probe that said nothing would
 		// be followed by the next, one at a time, as long as clients have it try that.
 		return outcomeGood
-	case KindTrap, KindPanic, KindExit, KindBadPointer, KindBadResponse, KindBadAlloc, KindInstantiate,
-		KindFuel, KindDeadline, KindStack:
+	case call.Kind.Fault():
 		return outcomeFailed
 	}
 	return outcomeUnsaid

@@ -55,6 +55,16 @@ func (p *Plugin) Stats() Stats {
 	return s
 }
 
+// Faults returns how many callbacks failed by the plugin's fault.
+func (s *Stats) Faults() (n int64) {
+	for _, k := range Kinds() {
+		if k.Fault() {
+			n += s.Failures[k.String()]
+		}
+	}
+	return n
+}
+
 // calls returns how many callbacks were run.
 func (p *Plugin) calls() (n int64) {
 	for i := range p.tallies {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,8 +47,9 @@ type App struct {
 	loading     sync.WaitGroup // of the plugins of tenants
 	stopLoading context.CancelFunc
 	deploys     deploys
-	retiring    sync.WaitGroup // generations that are being closed
-	watcher     *watch.Watcher // of the modules' files; nil if none is watched
+	deployKeys  map[string]ed25519.PublicKey // by name; none: what is sent need not be signed
+	retiring    sync.WaitGroup               // generations that are being closed
+	watcher     *watch.Watcher               // of the modules' files; nil if none is watched
 
 	serving sync.WaitGroup
 	failed  chan error
@@ -72,6 +74,10 @@ func (a *App) start(ctx context.Context, cfg *Config) error {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if err := a.grant(cfg); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	var err error
+	if a.deployKeys, err = cfg.Internal.DeployKeys.read(); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	suspensions, err := suspensionStore(cfg.DataDir)
@@ -116,8 +122,8 @@ func (a *App) hostConfig(cfg *Config) (host.Config, error) {
 		ConnectionRate: cfg.HTTP.ConnectionRate.or(host.DefaultConnectionRate()),
 		DrainBatch:     cfg.Drain.Batch, DrainInterval: cfg.Drain.Interval.Duration,
 		PresenceTick: cfg.Presence.Tick.Duration, PresencePage: int(cfg.Presence.Page),
-		PluginStats: a.pluginStats,
-		LogLine:     func(tenant string) (int, bool) { return a.tenants[tenant].Line() },
+		PluginStats: a.pluginStats, PluginCall: a.pluginCall,
+		LogLine: func(tenant string) (int, bool) { return a.tenants[tenant].Line() },
 	}
 	for i := range cfg.Tenants {
 		hc.Tenants = append(hc.Tenants, cfg.Tenants[i].host())
@@ -248,6 +254,9 @@ func (a *App) shutdown(ctx context.Context) error {
 	a.serving.Wait()
 	a.loading.Wait()
 	a.deploys.count.Wait()
+	for _, l := range a.lines {
+		l.endTrial()
+	}
 	for _, v := range a.verifiers {
 		err = errors.Join(err, v.Close())
 	}

@@ -78,6 +78,8 @@ type HTTP struct {
 type Internal struct {
 	Addr  string `toml:"addr"`  // host:port; empty: no such port
 	Token string `toml:"token"` // bearer key of the API; empty: this machine only
+
+	DeployKeys DeployKeys `toml:"deploy_keys"` // with one of which a module that is sent has to be signed; none: it need not be
 }
 
 // Plugin is a module and the topics it serves.
@@ -243,6 +245,7 @@ func Load(path string) (*Config, error) {
 	case cfg.CacheDir != cacheOff && !filepath.IsAbs(cfg.CacheDir):
 		cfg.CacheDir = filepath.Join(filepath.Dir(path), cfg.CacheDir)
 	}
+	cfg.Internal.DeployKeys.below(filepath.Dir(path))
 	for i := range cfg.Plugins {
 		cfg.Plugins[i].below(filepath.Dir(path))
 	}

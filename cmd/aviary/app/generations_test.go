@@ -69,7 +69,7 @@ func startCount(t *testing.T, p Plugin, cfg Config) *aviary {
 // deploy deploys a module that has to be taken.
 func (a *aviary) deploy(t *testing.T, wasm []byte) Deployed {
 	t.Helper()
-	d, err := a.Deploy(t.Context(), Deployment{Plugin: "count", Wasm: wasm, Source: "the test"})
+	d, err := a.Deploy(t.Context(), Deployment{Plugin: "count", Wasm: wasm, From: Origin{Source: "the test"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,9 @@ func (a *App) loadOwn(ctx context.Context, cfg *Config) error {
 	if a.cache, err = a.openCache(cfg); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	a.makeLines(cfg)
+	if err := a.makeLines(cfg); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	if err := a.watchFiles(cfg); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}

@@ -18,9 +18,11 @@ type pluginStats struct {
 // generationStats counts what a generation has done. The names of the JSON are stable.
 type generationStats struct {
 	Generation int     `json:"generation"`
-	Module     string  `json:"module"` // SHA-256
-	State      string  `json:"state"`  // current, old
-	Source     string  `json:"source"` // path, address or config
+	Module     string  `json:"module"`        // SHA-256
+	State      string  `json:"state"`         // current, trial, old
+	Canary     float64 `json:"canary"`        // share of new channels that begin with it on trial
+	Source     string  `json:"source"`        // path, address or config
+	Key        string  `json:"key,omitempty"` // that it was signed with
 	AgeSeconds float64 `json:"age_s"`
 
 	Channels int64 `json:"channels"`           // joined, or with a join under way
@@ -34,6 +36,7 @@ type generationStats struct {
 // What generationStats.State may be.
 const (
 	stateCurrent = "current"
+	stateTrial   = "trial"
 	stateOld     = "old"
 )
 
@@ -66,11 +69,14 @@ func (l *line) stats() pluginStats {
 func (g *generation) stats(info host.GenerationInfo) generationStats {
 	all := g.Stats()
 	s := generationStats{
-		Generation: g.number, Module: g.Hash(), State: stateOld, Source: g.source, AgeSeconds: time.Since(g.since).Seconds(),
+		Generation: g.number, Module: g.Hash(), State: stateOld, Source: g.from.Source, Key: g.from.Key, AgeSeconds: time.Since(g.since).Seconds(),
 		Channels: info.Channels, Moved: info.Moved, Declined: info.Declined, Calls: all.Calls, Failures: map[string]int64{},
 	}
-	if info.Current {
+	switch {
+	case info.Current:
 		s.State = stateCurrent
+	case info.Share > 0:
+		s.State, s.Canary = stateTrial, info.Share
 	}
 	for kind, n := range all.Failures {
 		if n > 0 {

@@ -310,7 +310,7 @@ func (d *developer) deploy(ctx context.Context) error {
 		return err
 	}
 	before := d.app.Server().Info().Sockets
-	done, err := d.app.Deploy(ctx, app.Deployment{Plugin: d.plugin.Name, Wasm: wasm, Source: d.project.File.Output})
+	done, err := d.app.Deploy(ctx, app.Deployment{Plugin: d.plugin.Name, Wasm: wasm, From: app.Origin{Source: d.project.File.Output}})
 	if err != nil {
 		return err
 	}

@@ -25,9 +25,17 @@ func TestConfigRefuses(t *testing.T) {
 		"duration 0s is not positive":                                 func(c *Config) { c.Window = 0 },
 		"rate NaN is not between 0 and 100000 a second":               func(c *Config) { c.Rate = math.NaN() },
 		"rate -1 is not between 0 and 100000 a second":                func(c *Config) { c.Rate = -1 },
-		"rate 5 goes with fanout, not with join":                      func(c *Config) { c.Rate = 5 },
+		"rate 5 goes with fanout and mixed, not with join":            func(c *Config) { c.Rate = 5 },
 		"channels 2 go with join and reconnect, not with echo":        func(c *Config) { c.Channels, c.Kind = 2, Echo },
 		`topic "room:lobby" needs a * for 2 channels of a connection`: func(c *Config) { c.Channels, c.Topic = 2, "room:lobby" },
+		"deaf 1 goes with fanout and mixed, not with join":            func(c *Config) { c.Deaf = 1 },
+		"deaf 1 is not between 0 and one less than connections 1":     func(c *Config) { c.Kind, c.Deaf = Fanout, 1 },
+		"deaf -1 is not between 0 and one":                            func(c *Config) { c.Kind, c.Deaf = Fanout, -1 },
+		"flat NaN is not between 0 and 1000 percent":                  func(c *Config) { c.Kind, c.Flat = Mixed, math.NaN() },
+		"flat and info go with mixed, not with join":                  func(c *Config) { c.Flat = 5 },
+		"flat 5 needs the pid of the server":                          func(c *Config) { c.Kind, c.Connections, c.Flat = Mixed, 10, 5 },
+		"connections 11 are less than 10 and deaf 2":                  func(c *Config) { c.Kind, c.Connections, c.Deaf = Mixed, 11, 2 },
+		`topic "room:lobby" needs a * for the topics of mixed`:        func(c *Config) { c.Kind, c.Connections, c.Topic = Mixed, 10, "room:lobby" },
 		`drop "gently" is none of rst, fin, close`:                    func(c *Config) { c.Drop = "gently" },
 		"join payload {* is no JSON object":                           func(c *Config) { c.JoinPayload = "{*" },
 		`url "http://x" is not like ws://127.0.0.1:4000/socket`:       func(c *Config) { c.URL = "http://x" },
@@ -64,6 +72,7 @@ func TestTopics(t *testing.T) {
 		{Config{Kind: Fanout, Topic: "room:lobby"}, "room:lobby"},
 		{Config{Kind: Presence}, "presence:bench"},
 		{Config{Kind: Echo, Topic: "user:"}, "user:0007"},
+		{Config{Kind: Mixed}, "room:0007"},
 	} {
 		tt.cfg.Connections, tt.cfg.Window = 10, time.Second
 		cfg, err := tt.cfg.withDefaults()
@@ -120,6 +129,29 @@ presence messages  1000 in 1s, 1000/s
 received           2.5 MB, 10000 presences named
 latency            p50 1.00 ms, p90 2.00 ms, p99 3.00 ms, max 4.00 ms
 client CPU         100.00 us/message, 10 % of a core
+`},
+		{"mixed", func(r *Result) {
+			r.Kind, r.Rate, r.Deaf, r.CutOff, r.ServerCPU, r.ServerRSS = Mixed, 50, 1, 2, 50*ms, 3<<20
+			r.Soak = &Soak{
+				Broadcasts: 50, Deliveries: 700, Echoes: 300, Joins: 120, Leaves: 15, Dropped: 5, CutOff: 2, Missed: 40, Lost: 30, Delivery: p, Join: p,
+				Server:  &Counters{FramesIn: 600, Deliveries: 730, SlowClients: 2},
+				Figures: []Figure{{Name: "RSS", First: 20 << 20, Last: 21 << 20}, {Name: "files", First: 100, Last: 99}},
+			}
+		}, `
+workload       mixed, 100 connections
+messages       1000 in 1s, 1000/s
+asked for      50 broadcasts/s; 1 do not read, 2 cut off in all
+latency        p50 1.00 ms, p90 2.00 ms, p99 3.00 ms, max 4.00 ms
+echoes         300
+broadcasts     50, delivered 700 times: p50 1.00 ms, p90 2.00 ms, p99 3.00 ms, max 4.00 ms
+joins          120, and 15 leaves; to connect and join: p50 1.00 ms, p90 2.00 ms, p99 3.00 ms, max 4.00 ms
+ended          5 dropped, 2 cut off as they did not read; they missed 40 deliveries at most
+server counts  600 messages in, 730 deliveries of which 30 were lost with their connection, 2 slow clients
+RSS            20.0 to 21.0 MiB, +5.0 %
+files          100 to 99, -1.0 %
+server CPU     50.00 us/message
+server RSS     3.0 MiB
+client CPU     100.00 us/message, 10 % of a core
 `},
 	} {
 		r := base

@@ -42,6 +42,9 @@ type conn struct {
 	armed bool   // epoll watches for room to write
 	beats int    // heartbeats that are not answered
 
+	frames int  // messages queued, ever
+	deaf   bool // nothing is read
+
 	// Of the workload.
 	push   *push
 	sent   int // number of the next push
@@ -50,6 +53,7 @@ type conn struct {
 	known  pattern
 	seen   []uint64 // of Presence: a bit for each user
 	users  int      // bits in seen
+	part   part     // of Mixed
 }
 
 // connect begins to connect to e, from the address that source gives.
@@ -104,7 +108,7 @@ func (c *conn) drop(d Drop) error {
 	}
 	err = errors.Join(err, unix.Close(c.fd))
 	c.fd, c.stage, c.joined, c.beats, c.answered = -1, stageConnecting, 0, 0, nil
-	c.rest, c.out, c.armed = c.rest[:0], c.out[:0], false
+	c.rest, c.out, c.armed, c.deaf = c.rest[:0], c.out[:0], false, false
 	return err
 }
 

@@ -15,8 +15,16 @@
 //	           a message is a presence_state or presence_diff. The user's key is
 //	           what the payload of the join says as user
 //	reconnect  all connections are dropped at once, then made and joined again
+//	mixed      a soak: of ten connections three stay in one room, of which the first
+//	           broadcasts at a rate; four push in rooms of their own as often, unless
+//	           their last pushes are not answered; two join and leave the room and one of
+//	           their own in turn; one is dropped, in all three ways, and comes again
 //
-// All but fanout with a rate are closed loops: they do not show how a server
+// Of fanout and mixed some connections may never read. They are filled with echoes
+// until the kernel has no room for more, so that the server has to do something about
+// them. In a mixed run they come again when it has cut them off.
+//
+// All but fanout with a rate, and mixed, are closed loops: they do not show how a server
 // behaves past what it can bear, and their latency grows with what is in flight.
 // With a rate, latency counts from when a broadcast was due, however late it left.
 //
@@ -31,6 +39,17 @@
 // waits until all that was sent is answered and watches for a surplus. Whatever
 // is off ends the run as an error that quotes the server.
 //
+// In a mixed run a member must get every broadcast, once, in order, from the reply to
+// its join on: the first it gets was sent after its join at the earliest, and is the
+// first that was sent after the reply at the latest. It leaves when it has got all that
+// was sent before it wished to. So a server has to put joins and broadcasts of a topic
+// in one order, and send nothing of a topic after phx_close. What was on the way to
+// connections that ended is unknown to a client. With the counters of Aviary's internal
+// port it is accounted for, too: messages in are those that were sent, deliveries are
+// those that came and, of those that connections which ended can have missed, as many
+// as the server made; who was cut off is counted as a slow client; nothing crashed and
+// nothing was dropped. They count all that the server does, so a run has it to itself.
+//
 // # Figures
 //
 // Server CPU is user and system time of its whole process (garbage collector and
@@ -44,6 +63,10 @@
 //
 // Latency is from the write of a push to the end of the read that brought its
 // reply, on the client. It is kept in buckets about 1.6 % wide.
+//
+// A mixed run looks at the server's memory, files, threads and goroutines once a
+// second, and compares the medians of the first and the last minute (of a third of the
+// window, if that is less).
 //
 // # Load generator
 //

@@ -27,8 +27,6 @@ const (
 	pacerIndex = -1
 )
 
-var errMissing = errors.New("messages are missing")
-
 // workload says what to send and what must come.
 type workload interface {
 	// begin queues the first pushes.
@@ -37,6 +35,17 @@ type workload interface {
 	message(l *loop, c *conn, text []byte) error
 	// outstanding is the number of messages that must still come.
 	outstanding() int64
+}
+
+// churner is a workload whose connections go and come while it runs.
+type churner interface {
+	// between is called where no event is under way, so that it may drop connections.
+	between() error
+	// arrived tells that c was connected and has joined.
+	arrived(c *conn) error
+	// closed tells that c has ended, of which err is the reason; it returns nil if that
+	// was to be expected.
+	closed(c *conn, err error) error
 }
 
 // loop is the one thread that drives all connections. Nothing in it allocates
@@ -49,11 +58,13 @@ type loop struct {
 	epoll int
 	pacer int           // timer, -1 without
 	pace  func() error  // what the timer calls
+	churn churner       // nil if connections stay as they are
 	beat  time.Duration // when the next heartbeat is due; 0: none yet
 	beats int           // heartbeats sent
 
 	base     time.Time
 	now      time.Duration // since base, when the last read returned
+	opened   bool          // all connections were made; some may be on their way again
 	stopping bool          // workloads send nothing new
 	joined   int           // connections
 	steps    int           // upgrades and joins done: it moves
@@ -105,6 +116,7 @@ func (l *loop) tick() { l.now = time.Since(l.base) }
 func (l *loop) send(c *conn) {
 	c.out = c.push.appendTo(c.out, c.sent)
 	c.sent++
+	c.frames++
 	l.sent++
 	l.mark(c)
 }
@@ -146,6 +158,11 @@ func (l *loop) step(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if l.churn != nil {
+		if err := l.churn.between(); err != nil {
+			return err
+		}
+	}
 	l.heartbeats()
 	return l.turn()
 }
@@ -153,7 +170,7 @@ func (l *loop) step(ctx context.Context) error {
 // heartbeats sends those that are due, spread over the interval: servers close a
 // connection that sends nothing, as most members of a fan-out do.
 func (l *loop) heartbeats() {
-	if l.joined < len(l.conns) || l.stopping {
+	if !l.opened || l.stopping {
 		l.beat = 0
 		return
 	}
@@ -163,11 +180,18 @@ func (l *loop) heartbeats() {
 	}
 	for ; l.beat <= l.now; l.beat += gap {
 		c := l.conns[l.beats%len(l.conns)]
-		c.out = appendClientFrame(c.out, opText, []byte(heartbeatText))
-		c.beats++
 		l.beats++
-		l.mark(c)
+		if c.stage == stageJoined {
+			l.heartbeat(c)
+		}
 	}
+}
+
+func (l *loop) heartbeat(c *conn) {
+	c.out = appendClientFrame(c.out, opText, []byte(heartbeatText))
+	c.beats++
+	c.frames++
+	l.mark(c)
 }
 
 // turn waits a little for events and handles them.
@@ -196,6 +220,9 @@ func (l *loop) event(ev *unix.EpollEvent) (err error) {
 		return l.due()
 	}
 	c := l.conns[ev.Fd]
+	if c.fd < 0 { // it ended after the event
+		return nil
+	}
 	if c.stage == stageConnecting {
 		if err := c.connected(); err != nil {
 			return l.failed(c, err)
@@ -214,6 +241,9 @@ func (l *loop) event(ev *unix.EpollEvent) (err error) {
 
 // failed says of which connection err is.
 func (l *loop) failed(c *conn, err error) error {
+	if l.churn != nil && errors.Is(err, errClosed) {
+		err = l.churn.closed(c, err)
+	}
 	if err == nil {
 		return nil
 	}
@@ -277,10 +307,11 @@ func (l *loop) frame(c *conn, f frame) error {
 func (l *loop) flush() error {
 	for _, c := range l.dirty {
 		c.dirty = false
-		if err := c.write(); err != nil {
-			return l.failed(c, err)
+		err := c.write()
+		if err == nil {
+			err = l.arm(c)
 		}
-		if err := l.arm(c); err != nil {
+		if err := l.failed(c, err); err != nil {
 			return err
 		}
 	}
@@ -295,8 +326,17 @@ func (l *loop) arm(c *conn) error {
 		return nil
 	}
 	c.armed = want
+	return l.watch(c)
+}
+
+// watch has epoll watch for what c waits for. It always tells of a connection that
+// is no more.
+func (l *loop) watch(c *conn) error {
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(c.index)}
-	if want {
+	if c.deaf {
+		ev.Events = unix.EPOLLRDHUP
+	}
+	if c.armed {
 		ev.Events |= unix.EPOLLOUT
 	}
 	return unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, c.fd, &ev)

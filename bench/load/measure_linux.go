@@ -30,7 +30,7 @@ func Run(ctx context.Context, cfg Config) (_ Result, err error) {
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
 	l.work = newWorkload(&cfg)
-	r := Result{Kind: cfg.Kind, Connections: cfg.Connections, Channels: cfg.Channels, InFlight: cfg.InFlight, Rate: cfg.Rate}
+	r := Result{Kind: cfg.Kind, Connections: cfg.Connections, Channels: cfg.Channels, InFlight: cfg.InFlight, Rate: cfg.Rate, Deaf: cfg.Deaf}
 	if err := l.run(ctx, &r); err != nil {
 		return Result{}, err
 	}
@@ -46,6 +46,8 @@ func (l *loop) run(ctx context.Context, r *Result) error {
 		return l.reconnect(ctx, r)
 	case Presence:
 		return l.presence(ctx, r)
+	case Mixed:
+		return l.soak(ctx, r)
 	}
 	return l.messages(ctx, r)
 }
@@ -81,6 +83,9 @@ func (l *loop) window(ctx context.Context, r *Result) error {
 		return err
 	}
 	r.Messages, r.Latency, r.Last = l.hist.count, l.hist.percentiles(), l.last.percentiles()
+	if f, ok := l.work.(*fanout); ok {
+		r.CutOff = f.cut
+	}
 	if r.Messages == 0 {
 		return fmt.Errorf("%w: none came within %s", errMissing, l.cfg.Window)
 	}

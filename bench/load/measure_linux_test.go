@@ -160,6 +160,8 @@ type manners struct {
 	welcome func(topic json.RawMessage, n int) string
 	// refuse is what the fake does not grant: upgrade, silent end or join.
 	refuse, answer string
+	// join takes the place of all that is done for one, if it is there.
+	join func(c *fakeConn, m []json.RawMessage)
 }
 
 func (f *fake) behave(m manners) {
@@ -245,6 +247,10 @@ func (f *fake) serve(c *fakeConn) {
 
 func (f *fake) join(c *fakeConn, m []json.RawMessage) {
 	b := f.behaviour()
+	if b.join != nil {
+		b.join(c, m)
+		return
+	}
 	c.send(fmt.Sprintf(`[%s,%s,%s,"phx_reply",{"status":%q,"response":{}}]`, m[0], m[1], m[2], cmp.Or(b.answer, "ok")))
 	if b.welcome != nil {
 		c.send(b.welcome(m[2], slices.Index(f.all(), c)))
@@ -512,7 +518,8 @@ func TestManyConnectionsNeedLoopback(t *testing.T) {
 // TestHeartbeats: they are due by the clock of the loop, once each interval, for
 // every connection in turn.
 func TestHeartbeats(t *testing.T) {
-	l := &loop{conns: []*conn{{}, {}, {}}, joined: 3, now: time.Second}
+	joined := func() *conn { return &conn{stage: stageJoined} }
+	l := &loop{conns: []*conn{joined(), joined(), joined()}, opened: true, now: time.Second}
 	l.heartbeats()
 	for _, want := range []int{1, 2, 3, 4} {
 		l.now += beatEvery / 3

@@ -8,7 +8,11 @@ import (
 	"strings"
 )
 
-var errWrong = errors.New("wrong answer")
+var (
+	errWrong   = errors.New("wrong answer")
+	errMissing = errors.New("messages are missing")
+	errGrown   = errors.New("the server has grown")
+)
 
 // payloadSize is the size of the JSON payload of every push.
 const payloadSize = 64
@@ -18,6 +22,10 @@ const joinRef = "1"
 
 func joinText(ref, topic, payload string) string {
 	return fmt.Sprintf(`[%q,%q,%q,"phx_join",%s]`, ref, ref, topic, payload)
+}
+
+func leaveText(joinRef, ref, topic string) string {
+	return fmt.Sprintf(`[%q,%q,%q,"phx_leave",{}]`, joinRef, ref, topic)
 }
 
 // The heartbeat of a socket, with a ref that no push has.

@@ -21,7 +21,7 @@ func (l *loop) open(ctx context.Context) error {
 	if err := l.checkSources(); err != nil {
 		return err
 	}
-	l.joined = 0
+	l.joined, l.opened = 0, false
 	next, told, before := 0, time.Duration(0), 0
 	l.tick()
 	for moved := l.now; l.joined < len(l.conns); l.tick() {
@@ -44,6 +44,7 @@ func (l *loop) open(ctx context.Context) error {
 			l.cfg.Progress(fmt.Sprintf("joined %d of %d", l.joined, len(l.conns)))
 		}
 	}
+	l.opened = true
 	return nil
 }
 
@@ -103,6 +104,7 @@ func (l *loop) upgraded(c *conn, b []byte) ([]byte, error) {
 		c.out = appendClientFrame(c.out, opText, []byte(joinText(ref, l.cfg.topic(c.index, i), payload)))
 	}
 	l.sent += int64(l.cfg.Channels)
+	c.frames += l.cfg.Channels
 	l.mark(c)
 	return b[n:], nil
 }
@@ -127,6 +129,9 @@ func (l *loop) joining(c *conn, text []byte) error {
 		c.stage, c.answered = stageJoined, nil
 		l.joined++
 		l.joins.add(l.now - c.began)
+		if l.churn != nil {
+			return l.churn.arrived(c)
+		}
 	}
 	return nil
 }

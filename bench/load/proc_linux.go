@@ -30,13 +30,18 @@ func residentBytes(pid int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	kib, err := statusNumber(status, "VmRSS:")
+	return kib << 10, err
+}
+
+// statusNumber returns a number of /proc/PID/status, in the unit that it has there.
+func statusNumber(status []byte, name string) (int64, error) {
 	for line := range bytes.Lines(status) {
-		if rest, ok := bytes.CutPrefix(line, []byte("VmRSS:")); ok {
-			kib, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))), 10, 64)
-			return kib << 10, err
+		if rest, ok := bytes.CutPrefix(line, []byte(name)); ok {
+			return strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))), 10, 64)
 		}
 	}
-	return 0, errors.New("no VmRSS in /proc/PID/status")
+	return 0, errors.New("no " + name + " in /proc/PID/status")
 }
 
 // usage is the CPU time of both sides at one moment.

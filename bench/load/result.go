@@ -25,6 +25,7 @@ type Result struct {
 	Channels    int     `json:"channels"` // of each connection
 	InFlight    int     `json:"in_flight"`
 	Rate        float64 `json:"rate"` // asked for, broadcasts per second
+	Deaf        int     `json:"deaf"` // of the connections, those that do not read
 
 	Sent     int64         `json:"sent"`       // pushes, or joins, warm-up and all
 	Received int64         `json:"received"`   // messages, warm-up and all
@@ -32,6 +33,7 @@ type Result struct {
 	Elapsed  time.Duration `json:"elapsed_ns"` // of the window
 	Latency  Percentiles   `json:"latency"`    // of the messages; of Join and Reconnect: from connect(2) to the last join's reply
 	Last     Percentiles   `json:"last"`       // Fanout: until the last member had a broadcast
+	CutOff   int64         `json:"cut_off"`    // Fanout and Mixed: connections ended by the server, as they did not read
 
 	ServerCPU    time.Duration `json:"server_cpu_ns"` // within the window
 	ClientCPU    time.Duration `json:"client_cpu_ns"`
@@ -41,6 +43,7 @@ type Result struct {
 	Hold         time.Duration `json:"hold_ns"`
 	Bytes        int64         `json:"received_bytes"` // Presence: WebSocket payloads
 	Entries      int64         `json:"entries"`        // Presence: presences named by all messages
+	Soak         *Soak         `json:"soak,omitempty"` // Mixed
 }
 
 // Throughput is messages per second.
@@ -85,15 +88,19 @@ func (r *Result) Print(w io.Writer) error {
 }
 
 func (r *Result) lines() [][2]string {
-	what := map[Kind]string{Join: "joined", Echo: "replies", Fanout: "deliveries", Presence: "presence messages", Reconnect: "joined again"}[r.Kind]
+	what := map[Kind]string{Join: "joined", Echo: "replies", Fanout: "deliveries", Presence: "presence messages", Reconnect: "joined again", Mixed: "messages"}[r.Kind]
 	lines := [][2]string{
 		{"workload", fmt.Sprintf("%s, %d connections", r.Kind, r.Connections)},
 		{what, fmt.Sprintf("%d in %s, %.0f/s", r.Messages, r.Elapsed.Round(time.Millisecond), r.Throughput())},
 	}
 	add := func(name, format string, v ...any) { lines = append(lines, [2]string{name, fmt.Sprintf(format, v...)}) }
 	switch {
+	case r.Rate > 0 && r.Deaf > 0:
+		add("asked for", "%g broadcasts/s; %d do not read, %d cut off in all", r.Rate, r.Deaf, r.CutOff)
 	case r.Rate > 0:
 		add("asked for", "%g broadcasts/s", r.Rate)
+	case r.Deaf > 0:
+		add("in flight", "%d; %d do not read, %d cut off in all", r.InFlight, r.Deaf, r.CutOff)
 	case r.Kind == Echo || r.Kind == Fanout:
 		add("in flight", "%d", r.InFlight)
 	case r.Channels > 1:
@@ -104,6 +111,9 @@ func (r *Result) lines() [][2]string {
 	add("latency", "%s", r.Latency)
 	if r.Kind == Fanout {
 		add("last delivery", "%s", r.Last)
+	}
+	if r.Soak != nil {
+		lines = r.soakLines(lines)
 	}
 	if r.ServerRSS > 0 {
 		lines = r.serverLines(lines)

@@ -16,6 +16,8 @@ func newWorkload(cfg *Config) workload {
 		return newFanout(cfg)
 	case Presence:
 		return &presence{users: cfg.Connections}
+	case Mixed:
+		return newMixed(cfg)
 	}
 	return &silence{}
 }
@@ -29,11 +31,9 @@ type echo struct {
 
 func (e *echo) begin(l *loop) error {
 	for _, c := range l.conns {
-		var err error
-		if c.push, err = newPush(echoText(c.topic)); err != nil {
+		if err := e.prepare(c); err != nil {
 			return err
 		}
-		c.sentAt = make([]time.Duration, e.inFlight)
 	}
 	for _, c := range l.conns {
 		for range e.inFlight {
@@ -43,6 +43,12 @@ func (e *echo) begin(l *loop) error {
 	return nil
 }
 
+func (e *echo) prepare(c *conn) (err error) {
+	c.sentAt = make([]time.Duration, e.inFlight)
+	c.push, err = newPush(echoText(c.topic))
+	return err
+}
+
 func (e *echo) send(l *loop, c *conn) {
 	c.sentAt[c.sent%e.inFlight] = l.now
 	l.send(c)
@@ -50,6 +56,17 @@ func (e *echo) send(l *loop, c *conn) {
 }
 
 func (e *echo) message(l *loop, c *conn, text []byte) error {
+	if err := e.answered(l, c, text); err != nil {
+		return err
+	}
+	if !l.stopping {
+		e.send(l, c)
+	}
+	return nil
+}
+
+// answered takes the reply to the oldest push of c that has none.
+func (e *echo) answered(l *loop, c *conn, text []byte) error {
 	if c.expect == c.sent {
 		return wrong(text, "comes when nothing is asked")
 	}
@@ -63,9 +80,6 @@ func (e *echo) message(l *loop, c *conn, text []byte) error {
 	l.got(c.sentAt[c.expect%e.inFlight])
 	c.expect++
 	e.pending--
-	if !l.stopping {
-		e.send(l, c)
-	}
 	return nil
 }
 
@@ -83,10 +97,25 @@ type fanout struct {
 	reached  []int           // members that have got it, of each broadcast in flight
 	over     int             // broadcasts that all have got
 	pending  int64
+	cut      int64 // members that do not read and that the server has ended
+}
+
+// A fan-out only loses those that it wants to lose.
+var _ churner = (*fanout)(nil)
+
+func (*fanout) between() error      { return nil }
+func (*fanout) arrived(*conn) error { return nil }
+
+func (f *fanout) closed(c *conn, err error) error {
+	if !c.deaf {
+		return err
+	}
+	f.cut++
+	return c.drop(DropReset)
 }
 
 func newFanout(cfg *Config) *fanout {
-	f := &fanout{inFlight: cfg.InFlight, rate: cfg.Rate, members: cfg.Connections}
+	f := &fanout{inFlight: cfg.InFlight, rate: cfg.Rate, members: cfg.Connections - cfg.Deaf}
 	if f.rate > 0 {
 		f.inFlight = mostBehind
 	}
@@ -95,7 +124,12 @@ func newFanout(cfg *Config) *fanout {
 }
 
 func (f *fanout) begin(l *loop) (err error) {
-	f.sender, f.start = l.conns[0], l.now
+	f.sender, f.start, l.churn = l.conns[0], l.now, f
+	for _, c := range l.conns[f.members:] {
+		if err := l.deafen(c); err != nil {
+			return err
+		}
+	}
 	if f.sender.push, err = newPush(shoutText(f.sender.topic)); err != nil {
 		return err
 	}
@@ -131,6 +165,9 @@ func (f *fanout) send(l *loop, at time.Duration) {
 }
 
 func (f *fanout) message(l *loop, c *conn, text []byte) error {
+	if c.deaf { // it was cut off, and this is what was left
+		return nil
+	}
 	if f.sender == nil || c.expect == f.sender.sent {
 		return wrong(text, "comes when nothing is broadcast")
 	}

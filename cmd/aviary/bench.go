@@ -13,7 +13,7 @@ import (
 )
 
 type benchCmd struct {
-	Workload string `arg:"" enum:"join,echo,fanout,presence,reconnect" help:"join, echo, fanout, presence or reconnect."`
+	Workload string `arg:"" enum:"join,echo,fanout,presence,reconnect,mixed" help:"join, echo, fanout, presence, reconnect or mixed."`
 
 	URL         string            `default:"ws://127.0.0.1:4000/socket" help:"The server's socket, as for phoenix.js."`
 	Topic       string            `placeholder:"PATTERN" help:"What to join; a * is the number of the connection, or bench where all share a topic. Default: room:*, of presence presence:*."`
@@ -22,19 +22,22 @@ type benchCmd struct {
 	Connections int               `short:"c" default:"100" help:"How many."`
 	Channels    int               `default:"1" help:"Topics that a connection joins, of join and reconnect."`
 	InFlight    int               `short:"k" default:"1" help:"Pushes of each connection in flight, or broadcasts of the topic."`
-	Rate        float64           `help:"Broadcasts per second of fanout, in place of --in-flight."`
+	Rate        float64           `help:"Broadcasts per second of fanout, in place of --in-flight, and of mixed (10)."`
+	Deaf        int               `help:"How many connections of fanout and mixed never read."`
 	Duration    time.Duration     `short:"d" default:"10s" help:"Measured time; join: how long to hold the connections; presence, reconnect: at most."`
-	Warmup      time.Duration     `default:"1s" help:"Load of echo and fanout that is not measured."`
+	Warmup      time.Duration     `default:"1s" help:"Load of echo, fanout and mixed that is not measured."`
 	AtOnce      int               `default:"256" help:"Connections being made at a time."`
 	Drop        string            `default:"rst" enum:"rst,fin,close" help:"How the connections of reconnect go: rst, fin or close."`
 	PID         int               `name:"pid" help:"Process of the server, for its CPU and memory."`
+	Info        string            `placeholder:"URL" help:"The server's counters, of mixed: /api/v1/info of Aviary's internal port."`
+	Flat        float64           `placeholder:"PERCENT" help:"Mixed fails if the server's memory, files, threads or goroutines grow by more. Needs --pid."`
 	JSON        bool              `name:"json" help:"Print JSON in place of a table."`
 }
 
 // Validate refuses what would measure nothing.
 func (c *benchCmd) Validate() error {
-	if c.Rate != 0 && c.Workload != string(load.Fanout) {
-		return fmt.Errorf("--rate %v goes with fanout, not with %s", c.Rate, c.Workload)
+	if c.Rate != 0 && c.Workload != string(load.Fanout) && c.Workload != string(load.Mixed) {
+		return fmt.Errorf("--rate %v goes with fanout and mixed, not with %s", c.Rate, c.Workload)
 	}
 	if c.Warmup < 0 {
 		return fmt.Errorf("--warmup %s is negative", c.Warmup)
@@ -48,6 +51,7 @@ func (c *benchCmd) Run(ctx context.Context, out io.Writer) error {
 		URL: c.URL, Params: c.Params, PID: c.PID, Kind: load.Kind(c.Workload), Topic: c.Topic, JoinPayload: c.JoinPayload,
 		Connections: c.Connections, Channels: c.Channels, InFlight: c.InFlight, Rate: c.Rate,
 		Warmup: c.Warmup, Window: c.Duration, AtOnce: c.AtOnce, Drop: load.Drop(c.Drop),
+		Deaf: c.Deaf, InfoURL: c.Info, Flat: c.Flat,
 		Progress: load.ProgressOn(os.Stderr),
 	})
 	if err != nil {

@@ -25,12 +25,13 @@ FUZZTIME ?= 60s
 SOAK     ?= 10000000
 CHANNELS ?= 1000000
 WORLDS   ?= 1000000
+DURATION ?= 20m
 ADDR     ?= 127.0.0.1:4000
 PORT     ?=
 CTL      ?=
 HANDLER  ?= go
 
-.PHONY: help build run guests faults test race soak memory presence-fuzz hostile fuzz check bench performance bench-server bench-sandbox conformance-server clean
+.PHONY: help build run guests faults test race soak soak-sockets memory presence-fuzz hostile fuzz check bench performance bench-server bench-sandbox conformance-server clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -66,6 +67,9 @@ race: build ## every Go test under the race detector (needs a C compiler)
 
 soak: guests ## SOAK callbacks of a guest in Go, whose memory and ours must stay flat
 	AVIARY_SOAK=$(SOAK) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./plugins
+
+soak-sockets: bin/bench-server ## DURATION of mixed traffic for HANDLER: every message accounted for, and nothing may grow
+	go run ./bench -handlers $(HANDLER) -soak $(DURATION)
 
 memory: ## bytes of CHANNELS joined channels that do nothing, as a table of crowds; needs some gigabytes
 	AVIARY_CHANNELS=$(CHANNELS) go test -count=1 -timeout 0 -run '^TestMemory$$' -v ./host | grep -Ev '^=== |^ *--- PASS'

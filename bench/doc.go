@@ -16,6 +16,11 @@
 //	fanout xM kK   M connections in one room; one of them keeps K broadcasts in
 //	               flight
 //
+// Where the name has deafD, D of the members never read; the table compares the p99 of
+// the others with that of the scenario in which all read.
+//
+// With -soak one handler gets the workload mixed instead, for so long.
+//
 // The package load has the generator, says what the workloads are, and insists on
 // every reply and every delivery. Payloads have 64 bytes. Compare latencies of one
 // scenario, not across.

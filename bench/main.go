@@ -40,6 +40,7 @@ type options struct {
 	quick         bool
 	json          string
 	report, from  string
+	soak          time.Duration
 }
 
 func parseOptions(args []string) (o options, err error) {
@@ -56,6 +57,7 @@ func parseOptions(args []string) (o options, err error) {
 	f.StringVar(&o.json, "json", "", "also write the report to `file`")
 	f.StringVar(&o.report, "report", "", "also write the report as Markdown to `file`")
 	f.StringVar(&o.from, "from", "", "run nothing, and take what -json wrote to `file`")
+	f.DurationVar(&o.soak, "soak", 0, "soak one handler for `so long` instead")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -69,6 +71,10 @@ func parseOptions(args []string) (o options, err error) {
 		return o, fmt.Errorf("-rounds %d is less than one", o.rounds)
 	case o.window <= 0:
 		return o, fmt.Errorf("-duration %s is not positive", o.window)
+	case o.soak < 0:
+		return o, fmt.Errorf("-soak %s is negative", o.soak)
+	case o.soak > 0 && (o.url != "" || strings.Contains(o.handlers, ",")):
+		return o, fmt.Errorf("-soak goes with one of our handlers, not with -handlers %s or a -url", o.handlers)
 	case o.pid != 0 && o.url == "":
 		return o, errors.New("-pid goes with -url")
 	}
@@ -94,6 +100,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parseOptions(args)
 	if err != nil {
 		return err
+	}
+	if o.soak > 0 {
+		return o.runSoak(ctx, out)
 	}
 	rep, err := o.measure(ctx)
 	if err != nil {

@@ -37,6 +37,7 @@ func sections() []section {
 		{"p99 ms", func(r *row) string { return fmt.Sprintf("%.2f", r.P99Micros/1e3) }},
 	}
 	last := column{"last delivery p50 ms", func(r *row) string { return known("%.2f", r.LastMicros/1e3) }}
+	deaf := column{"p99 to all reading", func(r *row) string { return known("%.2fx", r.DeafRatio) }}
 	growth := column{"RSS KiB a connection", func(r *row) string { return known("%.2f", r.Growth/1024) }}
 	busy := column{"client busy", busyText}
 	with := func(more ...column) []column {
@@ -45,7 +46,7 @@ func sections() []section {
 	return []section{
 		{load.Join, "Join", "A message is a connection: TCP, upgrade and the reply to its join.", with(growth)},
 		{load.Echo, "Echo", "A message is a push of 64 bytes and its reply; cC connections, each with kK pushes in flight.", with()},
-		{load.Fanout, "Fan-out", "A message is one delivery of a broadcast of 64 bytes; xM members, kK broadcasts in flight.", with(last)},
+		{load.Fanout, "Fan-out", "A message is one delivery of a broadcast of 64 bytes; xM members, kK broadcasts in flight. Of the members of deafD, D never read.", with(last, deaf)},
 	}
 }
 

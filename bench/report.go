@@ -51,6 +51,7 @@ type row struct {
 	ClientMicros float64       `json:"client_cpu_us_per_message"`
 	ServerRSS    float64       `json:"server_rss_bytes"`
 	LastMicros   float64       `json:"last_delivery_p50_us"`                   // fan-out
+	DeafRatio    float64       `json:"p99_to_all_reading"`                     // fan-out where some do not read; 0 without the one where all do
 	Growth       float64       `json:"server_rss_growth_bytes_per_connection"` // join
 	Busy         float64       `json:"client_busy"`                            // share of the one core that the generator uses
 	Samples      []load.Result `json:"rounds"`
@@ -58,16 +59,28 @@ type row struct {
 
 func newReport(p *plan, results []result) report {
 	rep := report{Machine: thisMachine(), Rounds: p.rounds, Window: p.window}
+	all := map[scenario]map[string][]load.Result{}
+	for _, r := range results {
+		all[r.scenario] = r.samples
+	}
 	for _, r := range results {
 		for _, h := range p.handlers {
-			rep.Rows = append(rep.Rows, newRow(r, h))
+			rep.Rows = append(rep.Rows, newRow(r, h, all[r.scenario.reading()][h]))
 		}
 	}
 	return rep
 }
 
-func newRow(r result, handler string) row {
+// newRow has the medians of a handler. reading is its samples of the scenario in which
+// all read, if there is one.
+func newRow(r result, handler string, reading []load.Result) row {
 	all := r.samples[handler]
+	var deaf []float64
+	for i := range min(len(all), len(reading)) {
+		if r.scenario.Deaf > 0 && reading[i].Latency.P99 > 0 {
+			deaf = append(deaf, micros(all[i].Latency.P99)/micros(reading[i].Latency.P99))
+		}
+	}
 	return row{
 		Name: r.scenario.String(), scenario: r.scenario, Handler: handler, Samples: all,
 		Throughput:   medianOf(all, (*load.Result).Throughput),
@@ -77,6 +90,7 @@ func newRow(r result, handler string) row {
 		Ratio:        median(ratios(all, r.samples[baseline])),
 		FloorRatio:   median(ratios(all, r.samples[floor])),
 		ClientMicros: medianOf(all, (*load.Result).ClientMicros),
+		DeafRatio:    median(deaf),
 		LastMicros:   medianOf(all, func(r *load.Result) float64 { return micros(r.Last.P50) }),
 		Growth:       medianOf(all, func(r *load.Result) float64 { return float64(r.ServerGrowth) }) / float64(r.scenario.Connections),
 		Busy:         medianOf(all, (*load.Result).Busy),
@@ -172,7 +186,7 @@ func readReport(path string) (r report, err error) {
 		all[row.scenario][row.Handler] = row.Samples
 	}
 	for i, row := range r.Rows {
-		r.Rows[i] = newRow(result{row.scenario, all[row.scenario]}, row.Handler)
+		r.Rows[i] = newRow(result{row.scenario, all[row.scenario]}, row.Handler, all[row.reading()][row.Handler])
 	}
 	return r, nil
 }

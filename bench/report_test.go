@@ -29,25 +29,25 @@ func cpu(perMessage time.Duration) load.Result {
 
 func TestRatioIsTheMedianOfTheRounds(t *testing.T) {
 	us := time.Microsecond
-	r := result{scenario{load.Echo, 10, 1}, map[string][]load.Result{
+	r := result{scenario{load.Echo, 10, 1, 0}, map[string][]load.Result{
 		baseline: {cpu(10 * us), cpu(20 * us), cpu(10 * us)},
 		"go":     {cpu(15 * us), cpu(40 * us), cpu(30 * us)},
 	}}
-	if got := newRow(r, "go"); got.ServerMicros != 30 || got.Ratio != 2 || got.Throughput != 1000 {
+	if got := newRow(r, "go", nil); got.ServerMicros != 30 || got.Ratio != 2 || got.Throughput != 1000 {
 		t.Errorf("%+v", got)
 	}
-	if got := newRow(r, baseline); got.Ratio != 1 {
+	if got := newRow(r, baseline, nil); got.Ratio != 1 {
 		t.Errorf("%+v", got)
 	}
 	alone := result{r.scenario, map[string][]load.Result{external: {cpu(0)}}}
-	if got := newRow(alone, external); got.Ratio != 0 || got.ServerMicros != 0 {
+	if got := newRow(alone, external, nil); got.Ratio != 0 || got.ServerMicros != 0 {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestReport(t *testing.T) {
 	p := &plan{handlers: []string{external}, rounds: 1, window: time.Second}
-	rep := newReport(p, []result{{scenario{load.Fanout, 100, 4}, map[string][]load.Result{external: {cpu(0)}}}})
+	rep := newReport(p, []result{{scenario{load.Fanout, 100, 4, 0}, map[string][]load.Result{external: {cpu(0)}}}})
 	var table strings.Builder
 	if err := rep.print(&table); err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for _, bad := range []string{"-rounds 0", "-duration 0s", "-duration -1m", "-pid 7", "stray", "-run (", "-run nothing"} {
+	for _, bad := range []string{"-rounds 0", "-duration 0s", "-duration -1m", "-pid 7", "stray", "-soak -1s", "-soak 1s", "-soak 1s -handlers c -url ws://x/s", "-run (", "-run nothing"} {
 		o, err := parseOptions(strings.Fields(bad))
 		if err == nil {
 			_, err = o.plan()
@@ -97,7 +97,7 @@ func TestOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.scenarios) != 6 || p.scenarios[0].Connections != 100 || p.rounds != 1 || p.window > time.Second {
+	if len(p.scenarios) != 8 || p.scenarios[0].Connections != 100 || p.rounds != 1 || p.window > time.Second {
 		t.Errorf("%+v", p)
 	}
 }

@@ -37,7 +37,7 @@ func TestQuickRun(t *testing.T) {
 	for _, r := range rep.Rows {
 		m, each := r.Samples[0], int64(1)
 		if r.Kind == load.Fanout {
-			each = int64(r.Connections)
+			each = int64(r.Connections - r.Deaf)
 		}
 		if m.Messages == 0 || m.Received < m.Messages || m.Received != m.Sent*each {
 			t.Errorf("%s: sent %d, received %d, %d of them in the window", r.Name, m.Sent, m.Received, m.Messages)
@@ -47,6 +47,32 @@ func TestQuickRun(t *testing.T) {
 		}
 	}
 	t.Log("\n" + table.String())
+}
+
+// TestQuickSoak: what the server counts agrees with what its clients know.
+func TestQuickSoak(t *testing.T) {
+	server := filepath.Join(t.TempDir(), "server")
+	build(t, server, "../examples/bench")
+	report := filepath.Join(t.TempDir(), "report.json")
+	var table strings.Builder
+	if err := run(t.Context(), []string{"-server", server, "-handlers", "native", "-quick", "-soak", "2s", "-json", report}, &table); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r load.Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	s := r.Soak
+	if s.Broadcasts == 0 || s.Joins <= int64(r.Connections) || s.Server.Deliveries != s.Deliveries+s.Lost || len(s.Figures) != 4 {
+		t.Errorf("%+v, %+v", s, s.Server)
+	}
+	if !strings.Contains(table.String(), "goroutines") {
+		t.Errorf("%s", &table)
+	}
 }
 
 func build(t *testing.T, path, source string) {

@@ -23,16 +23,17 @@ const (
 // server is a child process that serves examples/bench, or the floor.
 type server struct {
 	target
-	cmd    *exec.Cmd
-	stderr bytes.Buffer // read it after the process has ended
-	output sync.WaitGroup
+	internal string // address of its API, "" without
+	cmd      *exec.Cmd
+	stderr   bytes.Buffer // read it after the process has ended
+	output   sync.WaitGroup
 }
 
 // startServer starts the program at path with a handler, on a free port, and
-// returns when it listens. The caller stops it.
-func startServer(ctx context.Context, path, handler string) (*server, error) {
+// returns when it listens. env is more of its environment. The caller stops it.
+func startServer(ctx context.Context, path, handler string, env ...string) (*server, error) {
 	s := &server{cmd: exec.Command(path)}
-	s.cmd.Env = append(os.Environ(), "PORT=0", "HANDLER="+handler)
+	s.cmd.Env = append(append(os.Environ(), "PORT=0", "HANDLER="+handler), env...)
 	s.cmd.Stderr = &s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -41,21 +42,21 @@ func startServer(ctx context.Context, path, handler string) (*server, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the server (`make %s` builds it): %w", path, err)
 	}
-	listening := make(chan string, 1)
-	s.output.Go(func() { readAddress(stdout, listening) })
-	var addr string
+	listening := make(chan addresses, 1)
+	s.output.Go(func() { readAddresses(stdout, listening) })
+	var at addresses
 	select {
-	case addr = <-listening:
+	case at = <-listening:
 	case <-time.After(startTimeout):
 		err = fmt.Errorf("server does not listen after %s", startTimeout)
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	if err == nil && addr == "" {
+	if err == nil && at.public == "" {
 		err = errors.New("server ended before it listened")
 	}
 	if err == nil {
-		s.url = "ws://" + addr + "/socket"
+		s.url, s.internal = "ws://"+at.public+"/socket", at.internal
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.stop())
@@ -64,17 +65,23 @@ func startServer(ctx context.Context, path, handler string) (*server, error) {
 	return s, nil
 }
 
-// readAddress sends the address that a server prints, or "" if it ends before,
+// addresses are where a server listens; internal is "" if nowhere.
+type addresses struct{ public, internal string }
+
+// readAddresses sends the addresses that a server prints, or none if it ends before,
 // and reads on so that the server never waits for us.
-func readAddress(r io.Reader, listening chan<- string) {
+func readAddresses(r io.Reader, listening chan<- addresses) {
+	var at addresses
 	lines := bufio.NewScanner(r)
-	for lines.Scan() {
+	for at.public == "" && lines.Scan() {
+		if addr, ok := strings.CutPrefix(lines.Text(), "internal on "); ok {
+			at.internal = addr
+		}
 		if addr, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
-			listening <- addr
-			break
+			at.public = addr
 		}
 	}
-	close(listening)
+	listening <- at
 	_, _ = io.Copy(io.Discard, r) // an error means the server has gone, which Wait tells
 }
 

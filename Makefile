@@ -72,7 +72,7 @@ soak-sockets: bin/bench-server ## DURATION of mixed traffic for HANDLER: every m
 	go run ./bench -handlers $(HANDLER) -soak $(DURATION)
 
 memory: ## bytes of CHANNELS joined channels that do nothing, as a table of crowds; needs some gigabytes
-	AVIARY_CHANNELS=$(CHANNELS) go test -count=1 -timeout 0 -run '^TestMemory$$' -v ./host | grep -Ev '^=== |^ *--- PASS'
+	AVIARY_CHANNELS=$(CHANNELS) go test -count=1 -timeout 0 -run '^TestMemory' -v ./host | grep -Ev '^=== |^ *--- PASS'
 
 presence-fuzz: ## WORLDS runs of nodes that share presences, with deltas lost, late and twice, restarts and retirements
 	GOGC=400 AVIARY_PRESENCE_RUNS=$(WORLDS) go test -count=1 -timeout 0 -run '^TestWorlds$$' -v ./presence

@@ -1,46 +1,46 @@
-// Room that lasts until the callback returns: texts, builders and the response. It is
-// taken from the front of one block, so that a callback writes to few pages, each of
-// which the host has to put back. What does not fit gets a block of its own.
+// Room that lasts until the callback returns. With the run-time "stub" that the SDK is built with
+// everything is taken from the front of one heap, texts, builders and the response as well as the
+// objects of a handler, and nothing is ever collected: a callback writes to few pages, each of which
+// the host has to put back. Where the host does not put the memory back, release does.
 
-const room: usize = 64 << 10;
-const first: usize = heap.alloc(room);
-const headerSize: usize = 16; // of a further block: the address of the one before it
+const header: usize = sizeof<usize>(); // of a block of the run-time: its size
 
-let next: usize = first;
-let end: usize = first + room;
-let further: usize = 0;
+/** Room that is there when a callback begins, so that few have to have the memory grown. */
+const slack: usize = 256 << 10;
 
-/** take returns room for size bytes, aligned to 8. */
+let mark: usize = 0; // the block at the end of what lasts; 0 while the module is initialised
+
+/** take returns room for size bytes, aligned to 16. */
 export function take(size: usize): usize {
-  const at = next;
-  const after = at + ((size + 7) & ~7);
-  if (after > end || after < at) return takeFurther(size);
-  next = after;
-  return at;
+  return heap.alloc(size);
 }
 
-function takeFurther(size: usize): usize {
-  const block = heap.alloc(max(size + 8 + headerSize, room));
-  store<usize>(block, further);
-  further = block;
-  if (size >= room / 4) return block + headerSize; // and go on in the block before
-  next = block + headerSize;
-  end = block + room;
-  return take(size);
+/** shrink gives back what of the room taken last is not needed. */
+export function shrink(at: usize, size: usize): void {
+  heap.realloc(at, size);
 }
 
-/** shrink gives back what of the room taken last lies at or after the address. */
-export function shrink(to: usize): void {
-  if (to <= next && to >= end - room) next = (to + 7) & ~7;
+/** seal makes all that was taken so far last. */
+export function seal(): void {
+  heap.free(heap.alloc(slack));
+  mark = heap.alloc(0);
 }
 
-/** reset gives everything back, at the beginning of a callback. */
-export function reset(): void {
-  while (further != 0) {
-    const block = further;
-    further = load<usize>(block);
-    heap.free(block);
-  }
-  next = first;
-  end = first + room;
+/** unseal lets the block in front of the place of seal grow. */
+export function unseal(): void {
+  release();
+  if (mark != 0) heap.free(mark);
+  mark = 0;
+}
+
+/**
+ * release gives back all that was taken since seal. The run-time frees the block that was taken
+ * last; for it to be the one of seal, that is made to reach to the end.
+ */
+export function release(): void {
+  if (mark == 0) return;
+  const last = heap.alloc(0);
+  store<usize>(mark - header, last + load<usize>(last - header) - mark);
+  heap.free(mark);
+  mark = heap.alloc(0);
 }

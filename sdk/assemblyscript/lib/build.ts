@@ -1,5 +1,6 @@
 import { take } from "./arena";
 import { floatText, putInt } from "./number";
+import { decodeUTF8 } from "./utf8";
 import { Kind, Payload } from "./value";
 
 const firstRoom: i32 = 120;
@@ -25,7 +26,7 @@ export class Builder extends Payload {
 
   /** text is the JSON text so far. */
   get text(): string {
-    return String.UTF8.decodeUnsafe(this.at, this.size);
+    return decodeUTF8(this.at, this.size);
   }
 
   held(): bool {
@@ -200,7 +201,14 @@ export function quote(to: usize, s: string): usize {
   const units = changetype<usize>(s);
   const length = s.length;
   store<u8>(to++, 0x22);
-  for (let i = 0; i < length; i++) {
+  let i = 0;
+  for (; i + 4 <= length; i += 4) {
+    const four = plainFour(load<u64>(units + (i << 1)));
+    if (four == 0) break;
+    store<u32>(to, four);
+    to += 4;
+  }
+  for (; i < length; i++) {
     const c = load<u16>(units + (i << 1));
     if (c >= 0x20 && c < 0x80 && c != 0x22 && c != 0x5c) {
       store<u8>(to++, c);
@@ -216,6 +224,17 @@ export function quote(to: usize, s: string): usize {
   }
   store<u8>(to, 0x22);
   return to + 1;
+}
+
+/** plainFour packs four units into bytes, and returns 0 if one of them is no plain ASCII. */
+function plainFour(units: u64): u32 {
+  if (units & 0xff80ff80ff80ff80) return 0;
+  const pairs = (units | (units >> 8)) & 0x0000ffff0000ffff;
+  const w = <u32>(pairs | (pairs >> 16));
+  const quote = w ^ 0x22222222;
+  const reverse = w ^ 0x5c5c5c5c;
+  const hits = ((w - 0x20202020) & ~w) | ((quote - 0x01010101) & ~quote) | ((reverse - 0x01010101) & ~reverse);
+  return hits & 0x80808080 ? 0 : w;
 }
 
 function escape(to: usize, c: u8): usize {

@@ -1,10 +1,10 @@
-import { array, object, text as textOf } from "./build";
-import { reset, take } from "./arena";
+import { object } from "./build";
+import { release } from "./arena";
 import { check } from "./check";
 import { Call, Shared } from "./call";
 import { Level, logLine } from "./host";
 import * as machine from "./machine";
-import { Callback, EffectKind, eff, effect, req, ResultKind, setText } from "./machine";
+import { Callback, req, ResultKind } from "./machine";
 import { Pattern } from "./pattern";
 import { forget } from "./random";
 import { ConnectResult, JoinResult, Reason, Result } from "./result";
@@ -320,7 +320,7 @@ export function marker(): u64 {
 
 /** serve answers a request. For the SDK. */
 export function serve(request: usize): u64 {
-  reset();
+  release();
   forget();
   machine.begin(request);
   if (machine.callback() == Callback.Connect) serveConnect();

@@ -3,7 +3,8 @@
 // key that is there twice, half a surrogate pair and nesting without end are in it.
 
 import { take } from "./arena";
-import { hexValue, isDigit, isSpace, plainEnd, unquote } from "./scan";
+import { decodeUTF8 } from "./utf8";
+import { hexValue, isDigit, plainEnd, skipSpace, unquote } from "./scan";
 
 /** How deep arrays and objects may be in each other. */
 export const maxDepth = 128;
@@ -49,7 +50,7 @@ function broken(): bool {
 }
 
 function space(): void {
-  while (at < end && isSpace(load<u8>(at))) at++;
+  at = skipSpace(at, end);
 }
 
 function checkValue(depth: i32): bool {
@@ -220,8 +221,10 @@ function checkKey(from: u32): bool {
   }
   push(key, length);
   if (keysUsed - from <= fewKeys) {
-    for (let i = from; i + 1 < keysUsed; i++) {
-      if (same(i, keysUsed - 1)) return twice();
+    const newest = keysUsed - 1;
+    const hash = load<u32>(keys + newest * keySize);
+    for (let i = from; i < newest; i++) {
+      if (load<u32>(keys + i * keySize) == hash && same(i, newest)) return twice();
     }
   }
   space();
@@ -233,7 +236,7 @@ function checkKey(from: u32): bool {
 function twice(): bool {
   const entry = keys + (keysUsed - 1) * keySize;
   const length = min(load<i32>(entry, 8), 64);
-  return fail('duplicate key "' + String.UTF8.decodeUnsafe(load<usize>(entry, 4), length) + '"');
+  return fail('duplicate key "' + decodeUTF8(load<usize>(entry, 4), length) + '"');
 }
 
 function push(key: usize, length: i32): void {
@@ -244,14 +247,23 @@ function push(key: usize, length: i32): void {
     keys = more;
     keysRoom = room;
   }
-  let hash = salt;
-  for (let i = 0; i < length; i++) hash = (hash ^ load<u8>(key + i)) * 16777619;
-  hash ^= hash >> 15;
   const entry = keys + keysUsed * keySize;
-  store<u32>(entry, hash);
+  store<u32>(entry, hashOf(key, length));
   store<usize>(entry, key, 4);
   store<i32>(entry, length, 8);
   keysUsed++;
+}
+
+/** hashOf mixes eight bytes at once; what it reads behind the key it masks. */
+function hashOf(key: usize, length: i32): u32 {
+  let hash: u64 = salt ^ length;
+  for (; length >= 8; length -= 8) {
+    hash = rotl((hash ^ load<u64>(key)) * 0x9e3779b97f4a7c15, 29);
+    key += 8;
+  }
+  const rest = load<u64>(key) & (((<u64>1) << (<u64>length << 3)) - 1);
+  hash = (hash ^ rest) * 0x9e3779b97f4a7c15;
+  return <u32>(hash >> 32) ^ <u32>hash;
 }
 
 function same(i: u32, j: u32): bool {

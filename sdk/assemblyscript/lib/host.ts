@@ -13,7 +13,8 @@ declare function importConfig(key: usize, length: i32, out: usize, room: i32): i
 @external("aviary", "panic")
 declare function importPanic(text: usize, length: i32, file: usize, fileLength: i32, line: i32): void;
 
-import { take, shrink } from "./arena";
+import { shrink, take } from "./arena";
+import { utf8 } from "./utf8";
 
 /** The severity of a log line. */
 export enum Level {
@@ -52,11 +53,6 @@ export function logLine(level: Level, line: string): void {
   importLog(level, text, utf8(text, line));
 }
 
-/** utf8 writes text to a place that has room for three bytes a unit, and returns the length. */
-export function utf8(to: usize, text: string): i32 {
-  return <i32>String.UTF8.encodeUnsafe(changetype<usize>(text), text.length, to, false, String.UTF8.ErrorMode.REPLACE);
-}
-
 /** What the host said last: its length, -1 for no answer. */
 export let answered: i32 = 0;
 
@@ -72,7 +68,7 @@ export function askConfig(key: string): usize {
     out = take(answered);
     answered = importConfig(name, length, out, answered);
   } else {
-    shrink(out + max(answered, 0));
+    shrink(out, max(answered, 0));
   }
   return out;
 }
@@ -87,7 +83,7 @@ export function askPresences(topic: string): usize {
     out = take(answered);
     answered = importPresenceList(name, length, out, answered);
   } else {
-    shrink(out + max(answered, 0));
+    shrink(out, max(answered, 0));
   }
   return out;
 }

@@ -1,7 +1,7 @@
 // The request at hand and the response to it: abi/SPEC.md, sections 3.1, 4 and 5.
 
 import { take, shrink } from "./arena";
-import { utf8 } from "./host";
+import { decodeUTF8, utf8 } from "./utf8";
 import { Kind, Payload } from "./value";
 
 /** The callbacks, by their numbers. */
@@ -145,7 +145,7 @@ export function size(field: usize): i32 {
 
 /** field is a text of the request. */
 export function field(which: usize): string {
-  return String.UTF8.decodeUnsafe(at(which), size(which));
+  return decodeUTF8(at(which), size(which));
 }
 
 /** opaque is a field of the request whose bytes need not be text: a unit for each. */
@@ -162,7 +162,7 @@ export function setText(pair: usize, s: string): void {
   if (s.length == 0) return;
   const to = take(s.length * 3);
   const length = utf8(to, s);
-  shrink(to + length);
+  shrink(to, length);
   setBytes(pair, to, length);
 }
 

@@ -9,6 +9,7 @@ enum PatternKind {
 export class Pattern {
   private kind: PatternKind = PatternKind.Exact;
   private segments: string[];
+  private prefix: string = "";
 
   constructor(public text: string) {
     if (text == "") throw new Error("empty topic pattern");
@@ -19,13 +20,16 @@ export class Pattern {
     }
     const endsInStar = text.endsWith("*");
     if (stars > 1 || (stars == 1 && !endsInStar)) this.kind = PatternKind.Segments;
-    else if (endsInStar) this.kind = PatternKind.Prefix;
+    else if (endsInStar) {
+      this.kind = PatternKind.Prefix;
+      this.prefix = text.substring(0, text.length - 1);
+    }
   }
 
   match(topic: string): bool {
     switch (this.kind) {
       case PatternKind.Prefix:
-        return topic.startsWith(this.text.substring(0, this.text.length - 1));
+        return topic.startsWith(this.prefix);
       case PatternKind.Segments:
         return this.matchSegments(topic);
     }
@@ -43,7 +47,7 @@ export class Pattern {
 
   /** wildcard returns what the i-th star stands for in a topic that matches. */
   wildcard(topic: string, i: i32): string {
-    if (this.kind == PatternKind.Prefix) return i == 0 ? topic.substring(this.text.length - 1) : "";
+    if (this.kind == PatternKind.Prefix) return i == 0 ? topic.substring(this.prefix.length) : "";
     if (this.kind == PatternKind.Exact) return "";
     const got = topic.split(":");
     for (let n = 0; n < got.length; n++) {

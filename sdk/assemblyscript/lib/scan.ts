@@ -3,10 +3,14 @@
 const eachByte: u64 = 0x0101010101010101;
 const eachHigh: u64 = 0x8080808080808080;
 
+// @ts-ignore: decorator
+@inline
 export function isSpace(c: u8): bool {
   return c == 0x20 || c == 0x0a || c == 0x0d || c == 0x09;
 }
 
+// @ts-ignore: decorator
+@inline
 export function isDigit(c: u8): bool {
   return c - 0x30 < 10;
 }
@@ -72,7 +76,13 @@ function closedEnd(at: usize, end: usize): usize {
   return end;
 }
 
+// @ts-ignore: decorator
+@inline
 export function skipSpace(at: usize, end: usize): usize {
+  return at < end && load<u8>(at) > 0x20 ? at : spaceEnd(at, end);
+}
+
+function spaceEnd(at: usize, end: usize): usize {
   while (at < end && isSpace(load<u8>(at))) at++;
   return at;
 }
@@ -91,10 +101,10 @@ export function hexValue(at: usize): i32 {
 }
 
 
-/** hasEscape tells whether there is a backslash. */
+/** hasEscape tells whether there is a backslash in what stands between quotes: the second one ends the search. */
 export function hasEscape(from: usize, length: i32): bool {
   const end = from + length;
-  return plainEnd(from, end) < end;
+  return plainEnd(from, end + 8) < end;
 }
 
 /** unquote writes what stands between quotes without its escapes, in UTF-8, and returns the length. */

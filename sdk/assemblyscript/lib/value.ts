@@ -1,6 +1,6 @@
 import { take, shrink } from "./arena";
 import { check } from "./check";
-import { utf8 } from "./host";
+import { decodeUTF8, utf8 } from "./utf8";
 import { readFloat, readWhole, whole } from "./number";
 import { hasEscape, isDigit, skipSpace, stringEnd, unquote, valueEnd } from "./scan";
 
@@ -65,7 +65,7 @@ export class Value extends Payload {
 
   /** The JSON text as it came. */
   get raw(): string {
-    return String.UTF8.decodeUnsafe(this.at, this.size);
+    return decodeUTF8(this.at, this.size);
   }
 
   /** exists tells whether it is there at all; null is. */
@@ -117,7 +117,7 @@ export class Value extends Payload {
 
   /** chars is the number of characters of a string, Unicode code points, and -1 of anything else. */
   get chars(): i32 {
-    return this.kind == Kind.String ? codePoints(this.decoded()) : -1;
+    return this.kind == Kind.String ? charsOf(this.at + 1, this.size - 2) : -1;
   }
 
   int(): i64 {
@@ -165,15 +165,16 @@ export class Value extends Payload {
     const name = take(key.length * 3);
     const length = utf8(name, key);
     const end = this.at + this.size;
-    for (let at = this.first(); at < end; at = nextMember(at, end)) {
+    for (let at = this.first(); at < end; ) {
       const after = stringEnd(at, end);
       const value = valueAfter(after, end);
       if (keyIs(at + 1, <i32>(after - at) - 2, name, length)) {
         found.setText(value, <i32>(valueEnd(value, end) - value));
         break;
       }
+      at = nextElement(value, end);
     }
-    shrink(name);
+    shrink(name, 0);
     return found;
   }
 
@@ -280,21 +281,29 @@ export class Value extends Payload {
 
 /** decode returns what stands between quotes, without its escapes. */
 function decode(at: usize, size: i32): string {
-  if (!hasEscape(at, size)) return String.UTF8.decodeUnsafe(at, size);
+  if (!hasEscape(at, size)) return decodeUTF8(at, size);
   const plain = take(size);
-  const text = String.UTF8.decodeUnsafe(plain, unquote(plain, at, size));
-  shrink(plain);
-  return text;
+  return decodeUTF8(plain, unquote(plain, at, size));
 }
 
-function keyIs(at: usize, size: i32, name: usize, length: i32): bool {
+/** charsOf is the number of characters of what stands between quotes. */
+function charsOf(at: usize, size: i32): i32 {
   if (hasEscape(at, size)) {
     const plain = take(size);
     size = unquote(plain, at, size);
-    shrink(plain);
     at = plain;
   }
-  return size == length && memory.compare(at, name, size) == 0;
+  let n = 0;
+  for (const end = at + size; at < end; at++) n += <i32>((load<u8>(at) & 0xc0) != 0x80);
+  return n;
+}
+
+/** keyIs compares a key as it is written, which is longer than what it says if it has escapes. */
+function keyIs(at: usize, size: i32, name: usize, length: i32): bool {
+  if (size == length) return memory.compare(at, name, size) == 0 && !hasEscape(at, size);
+  if (size < length || !hasEscape(at, size)) return false;
+  const plain = take(size);
+  return unquote(plain, at, size) == length && memory.compare(plain, name, length) == 0;
 }
 
 /** valueAfter returns where the value behind a key begins. */
@@ -344,7 +353,7 @@ export function valueOf(at: usize, size: i32, name: string): Value {
 export function json(text: string): Value {
   const at = take(text.length * 3);
   const size = utf8(at, text);
-  shrink(at + size);
+  shrink(at, size);
   const problem = check(at, size, 0);
   if (problem != "") throw new Error("json: " + problem);
   return valueOf(at, size, "json");

@@ -19,6 +19,7 @@ import (
 //go:embed */language.json */template project testdata/tests
 //go:embed go/*.go go/aviaryjson/*.go go/aviarytest/*.go
 //go:embed assemblyscript/*.ts assemblyscript/lib/*.ts
+//go:embed rust/Cargo.toml rust/README.md rust/src/*.rs
 var files embed.FS
 
 // ErrLanguage tells that there is no language of a name.

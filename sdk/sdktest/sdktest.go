@@ -97,6 +97,8 @@ func Serve(t testing.TB, module string) (url string) {
 		HTTP:    app.HTTP{Addr: "127.0.0.1:0"},
 		Plugins: []app.Plugin{{Name: "room", Path: module, Topics: []string{"room:*"}}},
 		Mounts:  []app.Mount{{Path: "/socket"}},
+		// Each change of a presence by itself, so that a session has one order.
+		Presence: app.Presence{Tick: app.Tick{Duration: -1}},
 	}, slog.New(slog.NewTextHandler(&logged, nil)))
 	if err != nil {
 		t.Fatal(err)

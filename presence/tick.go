@@ -8,7 +8,7 @@ import (
 const (
 	// perMember is how much longer changes wait for each entry of the topic: a write to a
 	// client takes some 10 us of a processor, and a topic should not take all of one.
-	perMember = 20 * time.Microsecond
+	perMember = 25 * time.Microsecond
 	// pagePause is the time between pages where changes do not wait.
 	pagePause = 50 * time.Millisecond
 )

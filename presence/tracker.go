@@ -53,7 +53,7 @@ type Config struct {
 
 	// Tick is how long the changes of a topic wait for others, to be one Diff; 0 means
 	// that OnDiff is told of each by itself. A topic with many entries, who are clients
-	// for the most part, waits longer: 20 us for each.
+	// for the most part, waits longer: 25 us for each.
 	Tick time.Duration
 
 	// Page is how many bytes of a list [Tracker.View] hands over at a time; 0 means all.

@@ -61,10 +61,13 @@ type Config struct {
 	PID         int               // of the server, for its CPU and memory; 0: not known
 	Kind        Kind
 	Connections int
-	Channels    int     // of each connection, Join and Reconnect only; default 1
-	InFlight    int     // pushes of each connection, or broadcasts of the topic; default 1
-	Rate        float64 // broadcasts per second, Fanout and Mixed; 0: InFlight says how many, of Mixed: 10
-	Deaf        int     // of the connections of Fanout and Mixed: so many join and then never read
+	Channels    int // of each connection, Join and Reconnect only; default 1
+	InFlight    int // pushes of each connection, or broadcasts of the topic; default 1
+	Deaf        int // of the connections of Fanout and Mixed: so many join and then never read
+
+	// Rate is how many broadcasts a second there are, of Fanout and Mixed; 0: InFlight says
+	// how many, of Mixed: 10. Of Presence: visitors per second, after all have joined.
+	Rate float64
 
 	// Topic has a * where the topics differ: the number of the connection in
 	// Join, Echo, Reconnect and what is its own in Mixed, bench in the others. A prefix that ends with a
@@ -74,7 +77,7 @@ type Config struct {
 	// Default {}, of Presence {"user":"u*"}.
 	JoinPayload string
 
-	Warmup time.Duration // load that is not measured, of Echo, Fanout and Mixed
+	Warmup time.Duration // load that is not measured, of Echo, Fanout, Mixed and the visitors of Presence
 	Window time.Duration // measured; of Join: held; of Presence and Reconnect: at most
 	Drain  time.Duration // at most, for what is in flight at the end; default 10 s
 	Settle time.Duration // watching for frames that nothing asked for; default 50 ms
@@ -92,7 +95,7 @@ type Config struct {
 	Progress func(text string)
 
 	perSource int           // connections of a source address
-	stay      time.Duration // that one who roams stays in a room, about
+	stay      time.Duration // that one who roams stays in a room, about; a visitor at least, who stays away for up to three times as long
 	fill      int           // echoes that fill a connection that never reads
 }
 
@@ -170,8 +173,8 @@ func (c *Config) checkValues() error {
 // checkFit checks what has to go with something else.
 func (c *Config) checkFit() error {
 	switch {
-	case c.Rate > 0 && c.Kind != Fanout && c.Kind != Mixed:
-		return fmt.Errorf("%w: rate %v goes with fanout and mixed, not with %s", ErrConfig, c.Rate, c.Kind)
+	case c.Rate > 0 && c.Kind != Fanout && c.Kind != Mixed && c.Kind != Presence:
+		return fmt.Errorf("%w: rate %v goes with fanout, mixed and presence, not with %s", ErrConfig, c.Rate, c.Kind)
 	case c.Channels > 1 && c.Kind != Join && c.Kind != Reconnect:
 		return fmt.Errorf("%w: channels %d go with join and reconnect, not with %s", ErrConfig, c.Channels, c.Kind)
 	case c.Channels > 1 && !strings.Contains(c.Topic, "*"):

@@ -25,7 +25,7 @@ func TestConfigRefuses(t *testing.T) {
 		"duration 0s is not positive":                                 func(c *Config) { c.Window = 0 },
 		"rate NaN is not between 0 and 100000 a second":               func(c *Config) { c.Rate = math.NaN() },
 		"rate -1 is not between 0 and 100000 a second":                func(c *Config) { c.Rate = -1 },
-		"rate 5 goes with fanout and mixed, not with join":            func(c *Config) { c.Rate = 5 },
+		"rate 5 goes with fanout, mixed and presence, not with join":  func(c *Config) { c.Rate = 5 },
 		"channels 2 go with join and reconnect, not with echo":        func(c *Config) { c.Channels, c.Kind = 2, Echo },
 		`topic "room:lobby" needs a * for 2 channels of a connection`: func(c *Config) { c.Channels, c.Topic = 2, "room:lobby" },
 		"deaf 1 goes with fanout and mixed, not with join":            func(c *Config) { c.Deaf = 1 },
@@ -117,7 +117,7 @@ workload            join, 100 connections
 joined              1000 in 1s, 1000/s
 channels            10 a connection
 latency             p50 1.00 ms, p90 2.00 ms, p99 3.00 ms, max 4.00 ms
-server CPU          50.00 us/message
+server CPU          50.00 us/message, 5 % of a core
 server RSS          3.0 MiB
 RSS per connection  1.00 KiB
 idle CPU            1.00 % of a core, over 1s
@@ -149,7 +149,7 @@ ended          5 dropped, 2 cut off as they did not read; they missed 40 deliver
 server counts  600 messages in, 730 deliveries of which 30 were lost with their connection, 2 slow clients
 RSS            20.0 to 21.0 MiB, +5.0 %
 files          100 to 99, -1.0 %
-server CPU     50.00 us/message
+server CPU     50.00 us/message, 5 % of a core
 server RSS     3.0 MiB
 client CPU     100.00 us/message, 10 % of a core
 `},

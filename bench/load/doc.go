@@ -13,7 +13,10 @@
 //	           shout has to be broadcast to all, the sender too
 //	presence   all connect and join one topic, until each has seen all the others;
 //	           a message is a presence_state or presence_diff. The user's key is
-//	           what the payload of the join says as user
+//	           what the payload of the join says as user. With a rate so many
+//	           visitors a second come then, and go after a second, of whom each
+//	           member has to be told; a message is a presence_diff at a member, its
+//	           latency from the oldest change in it
 //	reconnect  all connections are dropped at once, then made and joined again
 //	mixed      a soak: of ten connections three stay in one room, of which the first
 //	           broadcasts at a rate; four push in rooms of their own as often, unless

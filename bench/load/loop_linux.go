@@ -60,13 +60,13 @@ type loop struct {
 	pace  func() error  // what the timer calls
 	churn churner       // nil if connections stay as they are
 	beat  time.Duration // when the next heartbeat is due; 0: none yet
-	beats int           // heartbeats sent
+	beats int           // heartbeats that were due
 
 	base     time.Time
 	now      time.Duration // since base, when the last read returned
-	opened   bool          // all connections were made; some may be on their way again
 	stopping bool          // workloads send nothing new
 	joined   int           // connections
+	visitors int           // connections at the end of conns, which come and go
 	steps    int           // upgrades and joins done: it moves
 
 	hist     histogram
@@ -168,18 +168,23 @@ func (l *loop) step(ctx context.Context) error {
 }
 
 // heartbeats sends those that are due, spread over the interval: servers close a
-// connection that sends nothing, as most members of a fan-out do.
+// connection that sends nothing, as most members of a fan-out do. Nor should one that
+// joined first be closed while the last ones join.
 func (l *loop) heartbeats() {
-	if !l.opened || l.stopping {
+	members := len(l.conns) - l.visitors
+	if l.stopping || members == 0 {
 		l.beat = 0
 		return
 	}
-	gap := beatEvery / time.Duration(len(l.conns))
-	if l.beat == 0 {
+	gap := beatEvery / time.Duration(members)
+	switch {
+	case l.beat == 0 && l.joined < members:
+		l.beat = l.now + beatEvery*2/3 // most runs have all joined by then
+	case l.beat == 0:
 		l.beat = l.now + gap
 	}
 	for ; l.beat <= l.now; l.beat += gap {
-		c := l.conns[l.beats%len(l.conns)]
+		c := l.conns[l.beats%members]
 		l.beats++
 		if c.stage == stageJoined {
 			l.heartbeat(c)

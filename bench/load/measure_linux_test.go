@@ -158,6 +158,9 @@ type fake struct {
 type manners struct {
 	// welcome gives what a connection gets after its join, if it is there.
 	welcome func(topic json.RawMessage, n int) string
+	// came and went are told of joins, with their payload, and of ends.
+	came func(c *fakeConn, payload json.RawMessage)
+	went func(c *fakeConn)
 	// refuse is what the fake does not grant: upgrade, silent end or join.
 	refuse, answer string
 	// join takes the place of all that is done for one, if it is there.
@@ -235,6 +238,9 @@ func (f *fake) serve(c *fakeConn) {
 		_, text, err := c.read()
 		var m []json.RawMessage
 		if err != nil || json.Unmarshal(text, &m) != nil || len(m) != 5 {
+			if b := f.behaviour(); b.went != nil {
+				b.went(c)
+			}
 			return
 		}
 		if string(m[3]) == `"phx_join"` {
@@ -254,6 +260,9 @@ func (f *fake) join(c *fakeConn, m []json.RawMessage) {
 	c.send(fmt.Sprintf(`[%s,%s,%s,"phx_reply",{"status":%q,"response":{}}]`, m[0], m[1], m[2], cmp.Or(b.answer, "ok")))
 	if b.welcome != nil {
 		c.send(b.welcome(m[2], slices.Index(f.all(), c)))
+	}
+	if b.came != nil {
+		b.came(c, m[4])
 	}
 }
 
@@ -519,7 +528,7 @@ func TestManyConnectionsNeedLoopback(t *testing.T) {
 // every connection in turn.
 func TestHeartbeats(t *testing.T) {
 	joined := func() *conn { return &conn{stage: stageJoined} }
-	l := &loop{conns: []*conn{joined(), joined(), joined()}, opened: true, now: time.Second}
+	l := &loop{conns: []*conn{joined(), joined(), joined(), {}}, joined: 3, visitors: 1, now: time.Second}
 	l.heartbeats()
 	for _, want := range []int{1, 2, 3, 4} {
 		l.now += beatEvery / 3
@@ -528,8 +537,17 @@ func TestHeartbeats(t *testing.T) {
 			t.Fatalf("%d heartbeats, want %d", l.beats, want)
 		}
 	}
-	if l.conns[0].beats != 2 || l.conns[1].beats != 1 || l.conns[2].beats != 1 {
+	if l.conns[0].beats != 2 || l.conns[1].beats != 1 || l.conns[2].beats != 1 || l.conns[3].beats != 0 {
 		t.Errorf("%+v", l.conns)
+	}
+	// While some join, those that have joined are not forgotten.
+	l = &loop{conns: []*conn{joined(), {}}, joined: 1, now: time.Second}
+	for range 4 {
+		l.heartbeats()
+		l.now += beatEvery / 2
+	}
+	if l.conns[0].beats != 1 || l.conns[1].beats != 0 {
+		t.Errorf("while one joins: %+v", l.conns)
 	}
 	text := fmt.Sprintf(`[null,%q,"phoenix","phx_reply",{"status":"ok","response":{}}]`, heartbeatRef)
 	if err := l.frame(&conn{stage: stageJoined, beats: 1}, frame{op: opText, payload: []byte(text)}); err != nil {

@@ -21,7 +21,7 @@ func (l *loop) open(ctx context.Context) error {
 	if err := l.checkSources(); err != nil {
 		return err
 	}
-	l.joined, l.opened = 0, false
+	l.joined = 0
 	next, told, before := 0, time.Duration(0), 0
 	l.tick()
 	for moved := l.now; l.joined < len(l.conns); l.tick() {
@@ -44,7 +44,6 @@ func (l *loop) open(ctx context.Context) error {
 			l.cfg.Progress(fmt.Sprintf("joined %d of %d", l.joined, len(l.conns)))
 		}
 	}
-	l.opened = true
 	return nil
 }
 

@@ -32,7 +32,7 @@ type Result struct {
 	Messages int64         `json:"messages"`   // within the window: replies, deliveries, joins, presence messages
 	Elapsed  time.Duration `json:"elapsed_ns"` // of the window
 	Latency  Percentiles   `json:"latency"`    // of the messages; of Join and Reconnect: from connect(2) to the last join's reply
-	Last     Percentiles   `json:"last"`       // Fanout: until the last member had a broadcast
+	Last     Percentiles   `json:"last"`       // Fanout, Presence with a rate: until the last member had a broadcast
 	CutOff   int64         `json:"cut_off"`    // Fanout and Mixed: connections ended by the server, as they did not read
 
 	ServerCPU    time.Duration `json:"server_cpu_ns"` // within the window
@@ -97,6 +97,9 @@ func (r *Result) lines() [][2]string {
 	switch {
 	case r.Rate > 0 && r.Deaf > 0:
 		add("asked for", "%g broadcasts/s; %d do not read, %d cut off in all", r.Rate, r.Deaf, r.CutOff)
+	case r.Kind == Presence && r.Rate > 0:
+		add("asked for", "%g joins and %g leaves/s", r.Rate, r.Rate)
+		add("received", "%.1f MB", float64(r.Bytes)/1e6)
 	case r.Rate > 0:
 		add("asked for", "%g broadcasts/s", r.Rate)
 	case r.Deaf > 0:
@@ -109,7 +112,7 @@ func (r *Result) lines() [][2]string {
 		add("received", "%.1f MB, %d presences named", float64(r.Bytes)/1e6, r.Entries)
 	}
 	add("latency", "%s", r.Latency)
-	if r.Kind == Fanout {
+	if r.Kind == Fanout || r.Kind == Presence && r.Rate > 0 {
 		add("last delivery", "%s", r.Last)
 	}
 	if r.Soak != nil {
@@ -125,7 +128,7 @@ func (r *Result) lines() [][2]string {
 // serverLines appends what is known with a pid.
 func (r *Result) serverLines(lines [][2]string) [][2]string {
 	add := func(name, format string, v ...any) { lines = append(lines, [2]string{name, fmt.Sprintf(format, v...)}) }
-	add("server CPU", "%.2f us/message", r.ServerMicros())
+	add("server CPU", "%.2f us/message, %.0f %% of a core", r.ServerMicros(), 100*r.ServerCPU.Seconds()/r.Elapsed.Seconds())
 	add("server RSS", "%.1f MiB", float64(r.ServerRSS)/(1<<20))
 	if r.Kind == Join {
 		add("RSS per connection", "%.2f KiB", float64(r.ServerGrowth)/1024/float64(r.Connections))

@@ -150,23 +150,30 @@ func (l *loop) opening(ctx context.Context, r *Result) error {
 	})
 }
 
-// presence has all join, until all have seen all.
+// presence has all join, until all have seen all, and visitors then, if there is a rate.
 func (l *loop) presence(ctx context.Context, r *Result) error {
-	p := l.work.(*presence)
-	return l.measured(r, func() error {
+	p, within := l.work.(*presence), l.cfg.Window
+	if l.cfg.Rate > 0 {
+		within = openWithin
+	}
+	err := l.measured(r, func() error {
 		if err := l.open(ctx); err != nil {
 			return err
 		}
-		if err := l.until(ctx, l.cfg.Window, "presences", func() bool { return p.done == p.users }); err != nil {
+		if err := l.until(ctx, within, "presences", func() bool { return p.done == p.users }); err != nil {
 			return err
 		}
 		if p.done < p.users {
 			return fmt.Errorf("%w: after %s %d of %d connections had seen all %d users: presences have to be tracked by a key "+
-				"that the join's payload gives as user", errMissing, l.cfg.Window, p.done, p.users, p.users)
+				"that the join's payload gives as user", errMissing, within, p.done, p.users, p.users)
 		}
 		r.Messages, r.Latency, r.Bytes, r.Entries = l.hist.count, l.hist.percentiles(), l.bytes, p.entries
 		return nil
 	})
+	if err != nil || l.cfg.Rate == 0 {
+		return err
+	}
+	return l.visits(ctx, r)
 }
 
 // measured has r say what work cost.

@@ -22,7 +22,7 @@ type benchCmd struct {
 	Connections int               `short:"c" default:"100" help:"How many."`
 	Channels    int               `default:"1" help:"Topics that a connection joins, of join and reconnect."`
 	InFlight    int               `short:"k" default:"1" help:"Pushes of each connection in flight, or broadcasts of the topic."`
-	Rate        float64           `help:"Broadcasts per second of fanout, in place of --in-flight, and of mixed (10)."`
+	Rate        float64           `help:"Broadcasts per second of fanout, in place of --in-flight, and of mixed (10); of presence: visitors per second, when all have joined."`
 	Deaf        int               `help:"How many connections of fanout and mixed never read."`
 	Duration    time.Duration     `short:"d" default:"10s" help:"Measured time; join: how long to hold the connections; presence, reconnect: at most."`
 	Warmup      time.Duration     `default:"1s" help:"Load of echo, fanout and mixed that is not measured."`
@@ -36,8 +36,8 @@ type benchCmd struct {
 
 // Validate refuses what would measure nothing.
 func (c *benchCmd) Validate() error {
-	if c.Rate != 0 && c.Workload != string(load.Fanout) && c.Workload != string(load.Mixed) {
-		return fmt.Errorf("--rate %v goes with fanout and mixed, not with %s", c.Rate, c.Workload)
+	if c.Rate != 0 && c.Workload != string(load.Fanout) && c.Workload != string(load.Mixed) && c.Workload != string(load.Presence) {
+		return fmt.Errorf("--rate %v goes with fanout, mixed and presence, not with %s", c.Rate, c.Workload)
 	}
 	if c.Warmup < 0 {
 		return fmt.Errorf("--warmup %s is negative", c.Warmup)

@@ -15,7 +15,7 @@ func pair(tb testing.TB, n int) (a, b *State) {
 			tb.Fatal(err)
 		}
 	}
-	told(tb, b, a.Full())
+	merged(tb, b, a.Full())
 	return a, b
 }
 
@@ -46,7 +46,7 @@ func costBeside(t *testing.T, n int) costs {
 	d := c.churn(t, a)
 	b.peers["a"].suspects(&d.sections[0], func(uint64) { c.looked++ })
 	c.bytes = len(d.AppendBinary(nil))
-	told(t, b, d)
+	merged(t, b, d)
 	c.allocs = testing.AllocsPerRun(100, func() {
 		d, err := DecodeDelta(c.churn(t, a).AppendBinary(nil))
 		if err != nil {

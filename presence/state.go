@@ -58,7 +58,8 @@ type Change struct {
 	Item *Item
 }
 
-// Changes is what a call changed of what [State.Items] shows. No tag is in both.
+// Changes is what a call changed of what [State.Items] shows. No tag is in both; a ref
+// may be, where a replica has renewed, and it may come back when Up shows it again.
 type Changes struct {
 	Joins, Leaves []Change
 }

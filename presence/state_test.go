@@ -42,8 +42,8 @@ func update(t testing.TB, s *State, old uint64, topic, key string) uint64 {
 	return clock
 }
 
-// told merges a delta and returns what came of it, as text.
-func told(t testing.TB, s *State, d *Delta) string {
+// merged merges a delta and returns what came of it, as text.
+func merged(t testing.TB, s *State, d *Delta) string {
 	t.Helper()
 	ch, err := s.Merge(d)
 	if err != nil {
@@ -86,7 +86,7 @@ func want(t testing.TB, what, got, want string) {
 func TestStateTellsAndIsTold(t *testing.T) {
 	a, b := newState(t, "a", 1, 0), newState(t, "b", 1, 0)
 	want(t, "a new state", list(a), "")
-	want(t, "all of nothing", told(t, a, b.Full()), "")
+	want(t, "all of nothing", merged(t, a, b.Full()), "")
 	ann := add(t, a, "t", "ann")
 	add(t, a, "u", "ann")
 	add(t, a, "t", "ann") // a second tab
@@ -94,15 +94,15 @@ func TestStateTellsAndIsTold(t *testing.T) {
 	if a.Clock() != 3 || a.Len() != 3 {
 		t.Errorf("%d changes, %d items", a.Clock(), a.Len())
 	}
-	want(t, "joins", told(t, b, a.Since(0)), "+t/ann:a1 +u/ann:a2 +t/ann:a3")
-	want(t, "again", told(t, b, a.Full()), "")
+	want(t, "joins", merged(t, b, a.Since(0)), "+t/ann:a1 +u/ann:a2 +t/ann:a3")
+	want(t, "again", merged(t, b, a.Full()), "")
 	if !a.Remove(ann) || a.Remove(ann) || a.Remove(99) {
 		t.Error("an item is removed once")
 	}
-	want(t, "a leave", told(t, b, a.Since(3)), "-t/ann:a1")
+	want(t, "a leave", merged(t, b, a.Since(3)), "-t/ann:a1")
 	update(t, a, 3, "t", "ann")
-	want(t, "an update is in both", told(t, b, a.Since(4)), "-t/ann:a3 +t/ann:a5")
-	want(t, "nothing new", told(t, b, a.Since(5)), "")
+	want(t, "an update is in both", merged(t, b, a.Since(4)), "-t/ann:a3 +t/ann:a5")
+	want(t, "nothing new", merged(t, b, a.Since(5)), "")
 	want(t, "the same", list(b), list(a))
 	if _, ok, err := a.Update(1, testItem(a, "t", "ann")); ok || err != nil {
 		t.Errorf("an update of what is gone: %t, %v", ok, err)
@@ -145,15 +145,15 @@ func TestAddRefusesWhatPeersWould(t *testing.T) {
 func TestLostUpdateLeavesNoGhost(t *testing.T) {
 	a, b, c := newState(t, "a", 1, 0), newState(t, "b", 1, 0), newState(t, "c", 1, 0)
 	clock := add(t, a, "t", "ann")
-	told(t, b, a.Since(0))
+	merged(t, b, a.Since(0))
 	clock = update(t, a, clock, "t", "ann")
 	middle := a.Since(1)
 	update(t, a, clock, "t", "ann")
-	want(t, "the end", told(t, b, a.Since(2)), "+t/ann:a3")
-	want(t, "what is told on", told(t, c, b.Full()), "+t/ann:a1 +t/ann:a3")
+	want(t, "the end", merged(t, b, a.Since(2)), "+t/ann:a3")
+	want(t, "what is told on", merged(t, c, b.Full()), "+t/ann:a1 +t/ann:a3")
 	for _, s := range []*State{b, c} {
-		want(t, "what was missing", told(t, s, a.Owed(s.Clocks())), "-t/ann:a1")
-		want(t, "what was lost, late", told(t, s, middle), "")
+		want(t, "what was missing", merged(t, s, a.Owed(s.Clocks())), "-t/ann:a1")
+		want(t, "what was lost, late", merged(t, s, middle), "")
 		want(t, "the list", list(s), "t/ann:a3")
 		if len(s.peers["a"].gone)+len(s.peers["a"].cloud) != 0 {
 			t.Errorf("%+v is not compact", s.peers["a"])
@@ -167,52 +167,52 @@ func TestRemovalBeforeItsItemArrives(t *testing.T) {
 	join := a.Since(0)
 	add(t, a, "t", "bob")
 	a.Remove(clock)
-	want(t, "the removal", told(t, b, a.Since(2)), "")
-	told(t, c, b.Full()) // what was told on must hold there as well
-	want(t, "the item", told(t, b, join), "")
-	want(t, "the item", told(t, c, join), "")
-	want(t, "the rest", told(t, c, a.Owed(c.Clocks())), "+t/bob:a2")
+	want(t, "the removal", merged(t, b, a.Since(2)), "")
+	merged(t, c, b.Full()) // what was told on must hold there as well
+	want(t, "the item", merged(t, b, join), "")
+	want(t, "the item", merged(t, c, join), "")
+	want(t, "the rest", merged(t, c, a.Owed(c.Clocks())), "+t/bob:a2")
 }
 
 func TestSplitHealsThroughOthers(t *testing.T) {
 	a, b, c := newState(t, "a", 1, 0), newState(t, "b", 1, 0), newState(t, "c", 1, 0)
 	ann := add(t, a, "t", "ann")
-	want(t, "a to b", told(t, b, a.Full()), "+t/ann:a1")
-	want(t, "b to c", told(t, c, b.Full()), "+t/ann:a1")
+	want(t, "a to b", merged(t, b, a.Full()), "+t/ann:a1")
+	want(t, "b to c", merged(t, c, b.Full()), "+t/ann:a1")
 	a.Remove(ann)
 	add(t, c, "t", "zoe")
-	want(t, "a to b", told(t, b, a.Full()), "-t/ann:a1")
-	want(t, "b to c", told(t, c, b.Missing(c.Clocks())), "-t/ann:a1")
-	want(t, "c to b", told(t, b, c.Missing(b.Clocks())), "+t/zoe:c1")
-	want(t, "b to a", told(t, a, b.Missing(a.Clocks())), "+t/zoe:c1")
+	want(t, "a to b", merged(t, b, a.Full()), "-t/ann:a1")
+	want(t, "b to c", merged(t, c, b.Missing(c.Clocks())), "-t/ann:a1")
+	want(t, "c to b", merged(t, b, c.Missing(b.Clocks())), "+t/zoe:c1")
+	want(t, "b to a", merged(t, a, b.Missing(a.Clocks())), "+t/zoe:c1")
 	if d := c.Missing(b.Clocks()); !d.Empty() {
 		t.Errorf("still missing: %s", d.AppendJSON(nil))
 	}
-	want(t, "what was late", told(t, c, b.Full()), "")
+	want(t, "what was late", merged(t, c, b.Full()), "")
 }
 
 func TestDownHidesAndUpShows(t *testing.T) {
 	a, b := newState(t, "a", 1, 0), newState(t, "b", 1, 0)
 	add(t, a, "t", "ann")
 	add(t, b, "t", "bob")
-	told(t, b, a.Full())
+	merged(t, b, a.Full())
 	want(t, "down", changesText(b.Down(a.Self())), "-t/ann:a1")
 	want(t, "down again", changesText(b.Down(a.Self())), "")
 	want(t, "down itself", changesText(b.Down(b.Self())), "")
 	want(t, "the list", list(b), "t/bob:b1")
 	add(t, a, "t", "amy")
-	want(t, "merged while down", told(t, b, a.Full()), "")
+	want(t, "merged while down", merged(t, b, a.Full()), "")
 	if p := b.Peers(); len(p) != 1 || p[0] != (Peer{a.Self(), true, 2}) || b.Len() != 3 {
 		t.Errorf("peers %v, %d items", p, b.Len())
 	}
 	c := newState(t, "c", 1, 0)
-	want(t, "down is not told", told(t, c, b.Full()), "+t/ann:a1 +t/amy:a2 +t/bob:b1")
+	want(t, "down is not told", merged(t, c, b.Full()), "+t/ann:a1 +t/amy:a2 +t/bob:b1")
 	want(t, "up", changesText(b.Up(a.Self())), "+t/ann:a1 +t/amy:a2")
 	want(t, "up again", changesText(b.Up(a.Self())), "")
 	want(t, "down before it is known", changesText(b.Down(Replica{"d", 5})), "")
 	d := newState(t, "d", 5, 0)
 	add(t, d, "t", "dan")
-	want(t, "and then heard of", told(t, b, d.Full()), "")
+	want(t, "and then heard of", merged(t, b, d.Full()), "")
 	want(t, "up", changesText(b.Up(d.Self())), "+t/dan:d1")
 }
 
@@ -222,14 +222,14 @@ func TestRestartEndsWhatWas(t *testing.T) {
 		add(t, a, "t", key)
 	}
 	old := a.Full()
-	told(t, b, old)
+	merged(t, b, old)
 	again := newState(t, "a", 2, 0)
 	add(t, again, "t", "ann")
-	want(t, "the node hears of its past", told(t, again, b.Full()), "")
-	want(t, "peers hear of it", told(t, b, again.Since(0)), "-t/ann:a1 -t/amy:a2 -t/abe:a3 +t/ann:a1")
-	want(t, "what is late", told(t, b, old), "")
+	want(t, "the node hears of its past", merged(t, again, b.Full()), "")
+	want(t, "peers hear of it", merged(t, b, again.Since(0)), "-t/ann:a1 -t/amy:a2 -t/abe:a3 +t/ann:a1")
+	want(t, "what is late", merged(t, b, old), "")
 	want(t, "the list", list(b), "t/ann:a1")
-	told(t, a, b.Full())
+	merged(t, a, b.Full())
 	if !a.Retired() || again.Retired() {
 		t.Error("the run that is over is retired, the other is not")
 	}
@@ -241,8 +241,8 @@ func TestRestartEndsWhatWas(t *testing.T) {
 func TestRetiredNeverComesBack(t *testing.T) {
 	a, b, c := newState(t, "a", 3, 0), newState(t, "b", 1, 0), newState(t, "c", 1, 0)
 	add(t, a, "t", "ann")
-	told(t, b, a.Full())
-	told(t, c, a.Full())
+	merged(t, b, a.Full())
+	merged(t, c, a.Full())
 	if err := b.Retire(a.Self()); !errors.Is(err, ErrUp) {
 		t.Error(err)
 	}
@@ -255,14 +255,14 @@ func TestRetiredNeverComesBack(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	want(t, "a state that is late", told(t, b, c.Full()), "")
+	want(t, "a state that is late", merged(t, b, c.Full()), "")
 	want(t, "down and up of what is retired", changesText(b.Down(a.Self()))+changesText(b.Up(a.Self())), "")
-	want(t, "c hears of it", told(t, c, b.Missing(c.Clocks())), "-t/ann:a1")
+	want(t, "c hears of it", merged(t, c, b.Missing(c.Clocks())), "-t/ann:a1")
 	if !b.Missing(c.Clocks()).Empty() || !c.Missing(b.Clocks()).Empty() {
 		t.Error("both know all")
 	}
 
-	told(t, a, b.Full()) // it lives
+	merged(t, a, b.Full()) // it lives
 	sent := a.Clock()
 	if ch, err := a.Renew(4); !errors.Is(err, ErrIncarnation) || changesText(ch) != "" {
 		t.Error(err)
@@ -274,19 +274,19 @@ func TestRetiredNeverComesBack(t *testing.T) {
 		t.Error("the clocks do not go on")
 	}
 	add(t, a, "t", "abe")
-	want(t, "all of it", told(t, b, a.Since(0)), "+t/abe:a3")
-	want(t, "some of it, as if c had the rest", told(t, c, a.Since(sent)), "+t/abe:a3")
-	want(t, "what c lacks", told(t, c, a.Owed(c.Clocks()))+list(c), "t/abe:a3")
+	want(t, "all of it", merged(t, b, a.Since(0)), "+t/abe:a3")
+	want(t, "some of it, as if c had the rest", merged(t, c, a.Since(sent)), "+t/abe:a3")
+	want(t, "what c lacks", merged(t, c, a.Owed(c.Clocks()))+list(c), "t/abe:a3")
 }
 
 func TestFarewellEndsAtOnce(t *testing.T) {
 	a, b, c := newState(t, "a", 3, 0), newState(t, "b", 1, 0), newState(t, "c", 1, 0)
 	add(t, a, "t", "ann")
-	told(t, b, a.Full())
-	want(t, "farewell", told(t, b, a.Farewell()), "-t/ann:a1")
-	want(t, "what is late", told(t, b, a.Full()), "")
-	want(t, "told on", told(t, c, b.Clocks()), "")
-	want(t, "what is late", told(t, c, a.Full()), "")
+	merged(t, b, a.Full())
+	want(t, "farewell", merged(t, b, a.Farewell()), "-t/ann:a1")
+	want(t, "what is late", merged(t, b, a.Full()), "")
+	want(t, "told on", merged(t, c, b.Clocks()), "")
+	want(t, "what is late", merged(t, c, a.Full()), "")
 	if a.Retired() {
 		t.Error("the state itself goes on")
 	}
@@ -297,7 +297,7 @@ func TestConflictsAreRefusedWhole(t *testing.T) {
 	a, twin, b := newState(t, "a", 1, 0), newState(t, "a", 1, 0), newState(t, "b", 1, 0)
 	add(t, a, "t", "ann")
 	add(t, twin, "t", "zoe")
-	told(t, b, a.Full())
+	merged(t, b, a.Full())
 	if ch, err := b.Merge(twin.Full()); !errors.Is(err, ErrConflict) || changesText(ch) != "" {
 		t.Error(err)
 	}
@@ -307,7 +307,7 @@ func TestConflictsAreRefusedWhole(t *testing.T) {
 	}
 	same := newState(t, "a", 1, 0)
 	add(t, same, "t", "ann")
-	want(t, "the same", told(t, a, same.Full()), "")
+	want(t, "the same", merged(t, a, same.Full()), "")
 	lost := newState(t, "a", 1, 0) // lost its clock, and would use tags again
 	for name, d := range map[string]*Delta{"all": b.Full(), "clocks": b.Clocks()} {
 		if _, err := lost.Merge(d); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "a@1 made 0 changes and not a change 1") {
@@ -317,17 +317,17 @@ func TestConflictsAreRefusedWhole(t *testing.T) {
 	if _, err := lost.Renew(2); err != nil {
 		t.Error(err)
 	}
-	want(t, "with a name of its own", told(t, lost, b.Full()), "")
+	want(t, "with a name of its own", merged(t, lost, b.Full()), "")
 }
 
 func TestClocksTellNoItems(t *testing.T) {
 	a, b := newState(t, "a", 1, 0), newState(t, "b", 1, 0)
 	add(t, a, "t", "ann")
-	want(t, "clocks", told(t, b, a.Clocks()), "")
+	want(t, "clocks", merged(t, b, a.Clocks()), "")
 	if p := b.Peers(); len(p) != 1 || p[0] != (Peer{Replica: a.Self()}) {
 		t.Errorf("peers %v", p)
 	}
-	want(t, "and then all", told(t, b, a.Missing(b.Clocks())), "+t/ann:a1")
+	want(t, "and then all", merged(t, b, a.Missing(b.Clocks())), "+t/ann:a1")
 	if full := a.Full().AppendBinary(nil); !bytes.Equal(a.Missing(b.Full()).AppendBinary(nil), full) {
 		t.Error("what is not clocks tells nothing of what is known")
 	}
@@ -335,15 +335,15 @@ func TestClocksTellNoItems(t *testing.T) {
 
 func TestHistoryThatIsTooShortTellsAll(t *testing.T) {
 	a, b := newState(t, "a", 1, 2), newState(t, "b", 1, 0)
-	told(t, b, a.Full())
+	merged(t, b, a.Full())
 	clock := add(t, a, "t", "ann")
-	want(t, "the first", told(t, b, a.Since(0)), "+t/ann:a1")
+	want(t, "the first", merged(t, b, a.Since(0)), "+t/ann:a1")
 	for range 10 {
 		clock = update(t, a, clock, "t", "ann")
 	}
 	for since := range a.Clock() {
 		s := b.clone()
-		want(t, fmt.Sprint("since ", since), told(t, s, a.Since(since)), map[bool]string{
+		want(t, fmt.Sprint("since ", since), merged(t, s, a.Since(since)), map[bool]string{
 			true: "-t/ann:a1 +t/ann:a11", false: "+t/ann:a11",
 		}[since < 8])
 	}
@@ -360,16 +360,16 @@ func TestBeyondTheBoundsIsTakenForLost(t *testing.T) {
 		add(t, a, "t", key)
 		parts = append(parts, a.Since(a.Clock()-1))
 	}
-	want(t, "beyond a gap", told(t, b, parts[2]), "+t/amy:a3")
-	want(t, "beyond two", told(t, b, parts[4]), "")
+	want(t, "beyond a gap", merged(t, b, parts[2]), "+t/amy:a3")
+	want(t, "beyond two", merged(t, b, parts[4]), "")
 	for _, i := range []int{0, 1, 4, 6} {
-		told(t, c, parts[i])
+		merged(t, c, parts[i])
 	}
-	want(t, "of all, what has no gap before it", told(t, b, c.Full()), "+t/ann:a1 +t/abe:a2")
-	want(t, "there is room again", told(t, b, parts[4]), "+t/art:a5")
+	want(t, "of all, what has no gap before it", merged(t, b, c.Full()), "+t/ann:a1 +t/abe:a2")
+	want(t, "there is room again", merged(t, b, parts[4]), "+t/art:a5")
 	a.Remove(3)
-	want(t, "a removal beyond two", told(t, b, a.Since(7)), "")
-	want(t, "in the end", told(t, b, a.Owed(b.Clocks())), "-t/amy:a3 +t/ada:a4 +t/ari:a6 +t/asa:a7")
+	want(t, "a removal beyond two", merged(t, b, a.Since(7)), "")
+	want(t, "in the end", merged(t, b, a.Owed(b.Clocks())), "-t/amy:a3 +t/ada:a4 +t/ari:a6 +t/asa:a7")
 }
 
 // More is removed before it came than there is room for.
@@ -383,14 +383,14 @@ func TestTooManyRemovalsBeforeTheirItemsAreTakenForLost(t *testing.T) {
 	for clock := range uint64(3) {
 		a.Remove(clock + 1)
 	}
-	told(t, b, a.Since(3))
-	want(t, "all of them", told(t, b, join), "+t/ann:a1 +t/ann:a2 +t/ann:a3")
-	want(t, "and again", told(t, b, a.Owed(b.Clocks())), "-t/ann:a1 -t/ann:a2 -t/ann:a3")
+	merged(t, b, a.Since(3))
+	want(t, "all of them", merged(t, b, join), "+t/ann:a1 +t/ann:a2 +t/ann:a3")
+	want(t, "and again", merged(t, b, a.Owed(b.Clocks())), "-t/ann:a1 -t/ann:a2 -t/ann:a3")
 
 	c := newState(t, "c", 1, 0)
 	c.bounds.gone = 3
-	told(t, c, a.Since(3))
-	want(t, "as many as there is room for", told(t, c, join), "")
+	merged(t, c, a.Since(3))
+	want(t, "as many as there is room for", merged(t, c, join), "")
 }
 
 // The names of nodes that never come back do not add up for ever.
@@ -402,7 +402,7 @@ func TestRetiredNamesAreBounded(t *testing.T) {
 		r := Replica{fmt.Sprintf("pod%05d", i), 1}
 		for j, s := range states { // one after the other, so that they do not agree on when
 			if i%50 == 49-j {
-				told(t, s, states[1-j].Clocks())
+				merged(t, s, states[1-j].Clocks())
 			}
 			s.Down(r)
 			if err := s.Retire(r); err != nil {
@@ -410,8 +410,8 @@ func TestRetiredNamesAreBounded(t *testing.T) {
 			}
 		}
 	}
-	told(t, b, c.Full())
-	told(t, c, b.Full())
+	merged(t, b, c.Full())
+	merged(t, c, b.Full())
 	if !bytes.Equal(b.Full().AppendBinary(nil), c.Full().AppendBinary(nil)) || !b.Missing(c.Clocks()).Empty() {
 		t.Error("they do not agree")
 	}
@@ -427,12 +427,12 @@ func TestRetiredNamesAreBounded(t *testing.T) {
 func TestGapThatNobodyCanFillIsNotAskedForAgain(t *testing.T) {
 	a, b, c := newState(t, "a", 1, 0), newState(t, "b", 1, 0), newState(t, "c", 1, 0)
 	add(t, a, "t", "ann")
-	told(t, b, a.Since(0))
+	merged(t, b, a.Since(0))
 	add(t, a, "t", "amy")
 	add(t, a, "t", "abe")
-	told(t, b, a.Since(2)) // and the second is lost with the node
-	told(t, c, b.Missing(c.Clocks()))
-	told(t, b, c.Clocks())
+	merged(t, b, a.Since(2)) // and the second is lost with the node
+	merged(t, c, b.Missing(c.Clocks()))
+	merged(t, b, c.Clocks())
 	want(t, "the list", list(c), "t/abe:a3 t/ann:a1")
 	if !b.Missing(c.Clocks()).Empty() || !c.Missing(b.Clocks()).Empty() {
 		t.Error("both know all that is left")

@@ -61,9 +61,13 @@ func scenarios(quick bool) []scenario {
 
 // load returns what the generator is to do with the server at url.
 func (s scenario) load(to target, window time.Duration) load.Config {
+	warmup := min(window, 500*time.Millisecond)
+	if s.Deaf > 0 {
+		warmup += min(window, time.Second) // until they are full
+	}
 	return load.Config{
 		URL: to.url, PID: to.pid, Kind: s.Kind, Connections: s.Connections, InFlight: s.InFlight, Deaf: s.Deaf,
-		Warmup: min(window, 500*time.Millisecond), Window: window,
+		Warmup: warmup, Window: window,
 	}
 }
 

@@ -322,3 +322,23 @@ func TestInfoThatFailsEndsTheRun(t *testing.T) {
 		srv.Close()
 	}
 }
+
+// TestDeliveriesOfMixedAllocateNothing: those that stay are most of the load.
+func TestDeliveriesOfMixedAllocateNothing(t *testing.T) {
+	m := newMixed(&Config{InFlight: 1, Rate: 1})
+	c := &conn{topic: "room:bench", stage: stageJoined, part: part{phase: phaseHere}}
+	l := &loop{conns: []*conn{c}, work: m}
+	m.l, m.sender, c.sent = l, c, 1000
+	text := []byte(fmt.Sprintf(`[null,null,"room:bench","shout",%s]`, shoutBody(formatNumber(0))))
+	at := strings.Index(string(text), "00000000")
+	n := testing.AllocsPerRun(100, func() {
+		number := formatNumber(c.expect)
+		copy(text[at:], number[:])
+		if err := l.frame(c, frame{op: opText, payload: text}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 || m.deliveries < 100 {
+		t.Errorf("%v allocations, %d deliveries", n, m.deliveries)
+	}
+}

@@ -99,6 +99,7 @@ func (r *report) markdown(w io.Writer) error {
 	for _, s := range sections() {
 		r.section(&b, s)
 	}
+	million(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -107,6 +107,7 @@ type options struct {
 
 	loadTimeout time.Duration // of the module; 0 means the default
 	cacheDir    string        // of the compiled module; empty means what the file says
+	presence    *app.Presence // nil means what the file says
 }
 
 // start serves the fixture and its control port until Close. On an error
@@ -125,6 +126,9 @@ func start(ctx context.Context, o options) (*fixture, error) {
 	cfg.LoadTimeout = o.loadTimeout
 	if o.cacheDir != "" {
 		cfg.CacheDir = o.cacheDir
+	}
+	if o.presence != nil {
+		cfg.Presence = *o.presence
 	}
 	ln, err := net.Listen("tcp", o.ctl)
 	if err != nil {

@@ -135,10 +135,14 @@ func (l *lockedBuffer) String() string {
 }
 
 func startTest(log *slog.Logger) (*fixture, error) {
-	return start(context.Background(), options{
+	return start(context.Background(), testOptions(log))
+}
+
+func testOptions(log *slog.Logger) options {
+	return options{
 		config: "aviary.toml", http: "127.0.0.1:0", ctl: "127.0.0.1:0", log: log,
 		loadTimeout: 5 * time.Minute, cacheDir: *cacheDir,
-	})
+	}
 }
 
 // fixtureOf returns the shared fixture.
@@ -156,7 +160,12 @@ func fixtureOf(t *testing.T) *fixture {
 // ownFixture starts a fixture for one test.
 func ownFixture(t *testing.T, log *slog.Logger) *fixture {
 	t.Helper()
-	f, err := startTest(log)
+	return ownFixtureWith(t, testOptions(log))
+}
+
+func ownFixtureWith(t *testing.T, o options) *fixture {
+	t.Helper()
+	f, err := start(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,5 +67,5 @@ func (c *changes) drop() {
 
 // told is the entry as a diff has it.
 func (en *entry) told() Entry {
-	return Entry{Key: en.id.key, Ref: en.ref, PrevRef: en.prev, Meta: en.meta}
+	return Entry{Key: en.id.key, Ref: en.ref, PrevRef: en.prev, Meta: en.meta, Extra: en.topic.keys[en.id.key].extra}
 }

@@ -17,6 +17,9 @@ type Entry struct {
 	Ref, PrevRef string
 	// Meta is the text of a JSON object without phx_ref and phx_ref_prev.
 	Meta []byte
+	// Extra is the text of a JSON object without metas, whose members stand beside the
+	// metas of the key; of several entries of a key those of the last. Empty for none.
+	Extra []byte
 }
 
 // equal tells whether two entries are the same in all they say.
@@ -51,12 +54,13 @@ func appendEntries(dst []byte, entries []Entry) []byte {
 		first = false
 		dst = append(appendName(dst, entries[i].Key), metasOpen...)
 		dst = appendEntry(dst, &entries[i])
-		for j := i; next != nil && next[j].index > 0; {
-			j = next[j].index
+		last := i
+		for next != nil && next[last].index > 0 {
+			last = next[last].index
 			dst = append(dst, ',')
-			dst = appendEntry(dst, &entries[j])
+			dst = appendEntry(dst, &entries[last])
 		}
-		dst = append(dst, metasClose...)
+		dst = closeMetas(dst, entries[last].Extra)
 	}
 	return append(dst, '}')
 }
@@ -89,11 +93,18 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	return appendMeta(dst, e.Meta, e.Ref, e.PrevRef)
 }
 
-// What is around the metas of a key.
-const (
-	metasOpen  = `{"metas":[`
-	metasClose = `]}`
-)
+// metasOpen is in front of the metas of a key, closeMetas behind them.
+const metasOpen = `{"metas":[`
+
+// closeMetas ends the metas of a key, and has the members of extra follow.
+func closeMetas(dst, extra []byte) []byte {
+	dst = append(dst, ']')
+	if len(extra) > len("{}") {
+		dst = append(dst, ',')
+		return append(dst, extra[1:]...)
+	}
+	return append(dst, '}')
+}
 
 // appendName appends a key as the name of a member.
 func appendName(dst []byte, key string) []byte {

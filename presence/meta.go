@@ -1,9 +1,12 @@
 package presence
 
+import "slices"
+
 // Top-level keys of a meta that belong to the server.
 const (
 	refKey     = "phx_ref"
 	prevRefKey = "phx_ref_prev"
+	metasKey   = "metas" // beside the members of Track.Extra
 )
 
 // cleanMeta returns a copy of an object without white space between its members
@@ -14,6 +17,23 @@ func cleanMeta(meta []byte) ([]byte, error) {
 	if len(meta) == 0 {
 		return []byte("{}"), nil
 	}
+	return cleanObject(meta, refKey, prevRefKey)
+}
+
+// cleanExtra is cleanMeta for what stands beside the metas of a key; nil for nothing.
+func cleanExtra(extra []byte) ([]byte, error) {
+	if len(extra) == 0 {
+		return nil, nil
+	}
+	out, err := cleanObject(extra, metasKey)
+	if err != nil || len(out) == len("{}") {
+		return nil, err
+	}
+	return out, nil
+}
+
+// cleanObject is cleanMeta with the names that are left out.
+func cleanObject(meta []byte, without ...string) ([]byte, error) {
 	sc := scanner{b: meta}
 	if !sc.take('{') {
 		return nil, ErrMeta
@@ -24,7 +44,7 @@ func cleanMeta(meta []byte) ([]byte, error) {
 		if !ok {
 			return nil, ErrMeta
 		}
-		if !spells(name, refKey) && !spells(name, prevRefKey) {
+		if !slices.ContainsFunc(without, func(word string) bool { return spells(name, word) }) {
 			if len(out) > 1 {
 				out = append(out, ',')
 			}

@@ -12,7 +12,7 @@ import (
 // mirror is what a client knows of a topic: of each key its metas in order. It takes
 // lists and diffs as phoenix.js's Presence does (presence.js, syncState and syncDiff).
 type mirror struct {
-	list map[string][]meta
+	list map[string]present
 	told bool // has got a list; what came before it waits
 	wait []diffText
 }
@@ -32,7 +32,15 @@ func (m *meta) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-type listText map[string]struct{ Metas []meta }
+type listText map[string]present
+
+// present is what there is of a key; Extra stands for all that is beside its metas.
+type present struct {
+	Metas []meta
+	Extra int
+}
+
+func (p present) equal(q present) bool { return p.Extra == q.Extra && slices.Equal(p.Metas, q.Metas) }
 
 type diffText struct{ Joins, Leaves listText }
 
@@ -46,11 +54,7 @@ func decode[T any](t testing.TB, text []byte) (v T) {
 
 // replace takes a presence_state.
 func (m *mirror) replace(list listText) {
-	next := map[string][]meta{}
-	for key, p := range list {
-		next[key] = p.Metas
-	}
-	m.list, m.told = next, true
+	m.list, m.told = maps.Clone(list), true
 	for _, d := range m.wait {
 		m.apply(d)
 	}
@@ -64,10 +68,11 @@ func (m *mirror) apply(d diffText) {
 		return
 	}
 	for key, p := range d.Joins {
-		m.list[key] = append(without(m.list[key], p.Metas), p.Metas...)
+		m.list[key] = present{append(without(m.list[key].Metas, p.Metas), p.Metas...), p.Extra}
 	}
 	for key, p := range d.Leaves {
-		if m.list[key] = without(m.list[key], p.Metas); len(m.list[key]) == 0 {
+		left := present{without(m.list[key].Metas, p.Metas), m.list[key].Extra}
+		if m.list[key] = left; len(left.Metas) == 0 {
 			delete(m.list, key)
 		}
 	}
@@ -82,11 +87,7 @@ func without(metas, gone []meta) []meta {
 // differs says how the mirror differs from the tracker's list, "" if it does not.
 func (m *mirror) differs(t testing.TB, state []byte) string {
 	t.Helper()
-	want := map[string][]meta{}
-	for key, p := range decode[listText](t, state) {
-		want[key] = p.Metas
-	}
-	if maps.EqualFunc(m.list, want, slices.Equal) {
+	if maps.EqualFunc(m.list, decode[listText](t, state), present.equal) {
 		return ""
 	}
 	return fmt.Sprintf("the client has %v, the tracker %s", m.list, state)

@@ -338,6 +338,9 @@ func newCrowd(t *testing.T, cfg Config) *crowd {
 func (cr *crowd) step(t *testing.T, rng *rand.Rand) {
 	e := Track{Owner: Owner(rng.IntN(4)), Topic: "t", Key: []string{"", "ann", "bob", "zoe", "eve"}[rng.IntN(5)]}
 	e.Meta = fmt.Appendf(nil, `{"n":%d}`, rng.IntN(3))
+	if rng.IntN(3) == 0 {
+		e.Extra = fmt.Appendf(nil, `{"Extra":%d}`, rng.IntN(3))
+	}
 	switch rng.IntN(12) {
 	case 0, 1, 2:
 		_, _ = cr.Track(e) // what is refused changes nothing

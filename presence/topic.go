@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"sync"
@@ -37,7 +38,7 @@ type version struct {
 	ref, prev string
 	meta      []byte // compact JSON object; replaced, never changed
 	at        uint64 // its place among the joins of the topic; see changes
-	seen      bool   // in a list, before it was told of
+	seen      bool   // in a list before it was told of, or else not to be left out
 }
 
 // size is how many bytes the version takes up in a state, at most.
@@ -63,21 +64,22 @@ type key struct {
 	name        string
 	number      uint64 // of its coming: those of the list grow
 	first, last *entry // the latest version is the last
+	extra       []byte // compact JSON object of what stands beside the metas; replaced, never changed
 	prev, next  *key
 }
 
 // size is how many bytes the key takes up in a state beside its metas, if it
 // needs no escapes.
 func (k *key) size() int {
-	return len(k.name) + len(`"":{"metas":[]},`)
+	return len(k.name) + len(`"":{"metas":[]},`) + len(k.extra)
 }
 
 func newTopic(name string) *topic {
 	return &topic{name: name, entries: make(map[entryID]*entry), keys: make(map[string]*key)}
 }
 
-// add makes an entry that is not there yet.
-func (tp *topic) add(id entryID, v version) *entry {
+// add makes an entry that is not there yet, and gives its key an extra.
+func (tp *topic) add(id entryID, v version, extra []byte) *entry {
 	en := &entry{id: id, topic: tp, version: v}
 	tp.entries[id] = en
 	if id.key == "" {
@@ -88,6 +90,7 @@ func (tp *topic) add(id entryID, v version) *entry {
 		k = tp.addKey(id.key)
 	}
 	tp.size += en.size()
+	tp.enrich(k, en, extra)
 	k.push(en)
 	tp.news.join(en)
 	return en
@@ -109,7 +112,7 @@ func (tp *topic) addKey(name string) *key {
 
 // replace changes an entry; it is never absent in between. It becomes the last of its
 // key, as it does for a client, which appends what joins (phoenix.js presence.js).
-func (tp *topic) replace(en *entry, v version) {
+func (tp *topic) replace(en *entry, v version, extra []byte) {
 	if en.id.key == "" {
 		v.prev = en.ref
 		en.version = v
@@ -124,9 +127,21 @@ func (tp *topic) replace(en *entry, v version) {
 	tp.size += v.size() - en.size()
 	en.version = v
 	k := tp.keys[en.id.key]
+	tp.enrich(k, en, extra)
 	k.drop(en)
 	k.push(en)
 	tp.news.join(en)
+}
+
+// enrich gives a key the extra that has come with a new version of an entry. Clients keep
+// what came with the last one that they were told of, so one that changes it is told of.
+func (tp *topic) enrich(k *key, en *entry, extra []byte) {
+	if bytes.Equal(k.extra, extra) {
+		return
+	}
+	en.seen = k.first != nil
+	tp.size += len(extra) - len(k.extra)
+	k.extra = extra
 }
 
 func (tp *topic) remove(en *entry) {
@@ -215,7 +230,7 @@ func (tp *topic) appendPage(dst []byte, r rest, limit int) ([]byte, rest) {
 		if dst = tp.appendMetas(dst, &r); len(dst) == before {
 			dst = dst[:from] // all of them are left to the next diff
 		} else {
-			dst = append(dst, metasClose...)
+			dst = closeMetas(dst, r.next.extra)
 		}
 	}
 	if r.over() {

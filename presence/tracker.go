@@ -17,7 +17,7 @@ var (
 	ErrAlreadyTracked = errors.New("presence: already tracked")
 	// ErrNotTracked: this owner does not have this key on this topic.
 	ErrNotTracked = errors.New("presence: not tracked")
-	// ErrMeta: the meta is not the text of a JSON object.
+	// ErrMeta: the meta, or what is to stand beside it, is not the text of a JSON object.
 	ErrMeta = errors.New("presence: meta is not a JSON object")
 )
 
@@ -42,6 +42,10 @@ type Track struct {
 	// Meta is the text of a JSON object; empty means {}. The caller vouches that
 	// it is valid JSON; the tracker copies it.
 	Meta []byte
+	// Extra is the text of a JSON object whose members stand beside the metas of the
+	// key, for all its entries, until another comes with one; empty for none. The same
+	// is true of it as of Meta. Anonymous entries have none.
+	Extra []byte
 }
 
 // Config configures a [Tracker]. The zero value tells nobody of changes.
@@ -111,13 +115,17 @@ func (t *Tracker) Track(e Track) (ref string, err error) {
 	if err != nil {
 		return "", err
 	}
+	extra, err := cleanExtra(e.Extra)
+	if err != nil {
+		return "", err
+	}
 	id := entryID{e.Owner, cleanKey(e.Key)}
 	tp := t.lockOrCreate(e.Topic)
 	defer tp.mu.Unlock()
 	if tp.entries[id] != nil {
 		return "", ErrAlreadyTracked
 	}
-	en := tp.add(id, version{ref: t.refs.next(), meta: meta})
+	en := tp.add(id, version{ref: t.refs.next(), meta: meta}, extra)
 	t.linkOwner(en)
 	ref = en.ref
 	t.changed(tp)
@@ -135,6 +143,10 @@ func (t *Tracker) Update(e Track) (ref string, err error) {
 	if err != nil {
 		return "", err
 	}
+	extra, err := cleanExtra(e.Extra)
+	if err != nil {
+		return "", err
+	}
 	tp := t.lock(e.Topic)
 	if tp == nil {
 		return "", ErrNotTracked
@@ -144,7 +156,7 @@ func (t *Tracker) Update(e Track) (ref string, err error) {
 	if en == nil {
 		return "", ErrNotTracked
 	}
-	tp.replace(en, version{ref: t.refs.next(), meta: meta})
+	tp.replace(en, version{ref: t.refs.next(), meta: meta}, extra)
 	t.changed(tp)
 	return en.ref, nil
 }
@@ -268,7 +280,7 @@ func (t *Tracker) AppendPresence(dst []byte, topic, key string) ([]byte, bool) {
 	}
 	tp.news.show()
 	dst = tp.appendMetas(append(dst, metasOpen...), &rest{next: k, all: true})
-	return append(dst, metasClose...), true
+	return closeMetas(dst, k.extra), true
 }
 
 // Count returns how many entries topic has, anonymous ones included: a user with

@@ -78,11 +78,13 @@ var allowedResults = [NumCallbacks]uint{
 	CallbackHandleOut:  channelResults | 1<<ResultPass,
 	CallbackTerminate:  1 << ResultNoReply,
 	CallbackCodeChange: 1<<ResultNoReply | 1<<ResultReplyError,
+
+	CallbackPresenceFetch: 1 << ResultReply,
 }
 
 // allowedEffects returns the effects that have a meaning in callback: there is
 // no channel yet in connect and in a refused join, none any more after
-// terminate, and code_change only converts.
+// terminate, code_change only converts, and presence_fetch only tells.
 func (r *Response) allowedEffects(callback Callback) uint {
 	switch callback {
 	case CallbackConnect:
@@ -91,6 +93,8 @@ func (r *Response) allowedEffects(callback Callback) uint {
 		return closingEffects
 	case CallbackCodeChange:
 		return changeEffects
+	case CallbackPresenceFetch:
+		return 1 << EffectLog
 	case CallbackJoin:
 		if r.Result == ResultReplyError {
 			return anywhereEffects

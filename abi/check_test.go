@@ -22,6 +22,8 @@ func TestResultsByCallback(t *testing.T) {
 		abi.CallbackHandleOut:  {noReply, push, stop, pass},
 		abi.CallbackTerminate:  {noReply},
 		abi.CallbackCodeChange: {noReply, replyError},
+
+		abi.CallbackPresenceFetch: {reply},
 	}
 	for cb, results := range allowed {
 		for r := noReply; r <= pass; r++ {
@@ -66,6 +68,7 @@ func TestEffectsByCallback(t *testing.T) {
 		{"handle_info", abi.CallbackHandleInfo, abi.ResultNoReply, all},
 		{"handle_out", abi.CallbackHandleOut, abi.ResultPass, all},
 		{"terminate", abi.CallbackTerminate, abi.ResultNoReply, closing},
+		{"presence_fetch", abi.CallbackPresenceFetch, abi.ResultReply, []abi.EffectKind{abi.EffectLog}},
 		{"code_change", abi.CallbackCodeChange, abi.ResultNoReply, []abi.EffectKind{
 			abi.EffectLog, abi.EffectIntercept, abi.EffectSubscribe, abi.EffectUnsubscribe, abi.EffectSendAfter, abi.EffectCancel,
 			abi.EffectPresenceTrack, abi.EffectPresenceUpdate, abi.EffectPresenceUntrack,
@@ -143,10 +146,10 @@ func TestUnknownCallbackIsRefused(t *testing.T) {
 // logs say.
 func TestNames(t *testing.T) {
 	var got []string
-	for c := abi.CallbackConnect; c <= abi.CallbackCodeChange; c++ {
+	for c := abi.CallbackConnect; int(c) < abi.NumCallbacks; c++ {
 		got = append(got, c.String())
 	}
-	if s := fmt.Sprint(got); s != "[connect join handle_in handle_info handle_out terminate code_change]" {
+	if s := fmt.Sprint(got); s != "[connect join handle_in handle_info handle_out terminate code_change presence_fetch]" {
 		t.Error(s)
 	}
 	for _, s := range []string{

@@ -90,7 +90,7 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		{"older header", patch(good, 0, 135), "header_size of 135 bytes is under this revision's 136"},
 		{"header past the end", patch(good, 0, 0xff, 0xff), "header_size is past the request"},
 		{"callback 0", patch(good, 2, 0), "callback has an unknown number"},
-		{"callback 8", patch(good, 2, 8), "callback has an unknown number"},
+		{"callback 9", patch(good, 2, 9), "callback has an unknown number"},
 		{"topic past the end", patch(good, 52, 0xff, 0xff), "topic ends past the request"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

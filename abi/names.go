@@ -39,10 +39,11 @@ const (
 	CallbackHandleOut
 	CallbackTerminate
 	CallbackCodeChange
+	CallbackPresenceFetch
 
 	// NumCallbacks is one past the largest callback number: the size of an
 	// array indexed by Callback.
-	NumCallbacks = int(CallbackCodeChange) + 1
+	NumCallbacks = int(CallbackPresenceFetch) + 1
 )
 
 // String returns the export's name, "callback?" for an unknown number.
@@ -62,6 +63,8 @@ func (c Callback) String() string {
 		return "terminate"
 	case CallbackCodeChange:
 		return "code_change"
+	case CallbackPresenceFetch:
+		return "presence_fetch"
 	}
 	return "callback?"
 }

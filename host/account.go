@@ -37,7 +37,7 @@ func (c *Channel) reserve(r *abi.Response) error {
 func (c *Channel) wants(r *abi.Response) account {
 	want, has := c.held, c.has()
 	state := want.of(quotaState)
-	*state = int64(c.stateAfter(r) + has.timers.bytes + has.metas)
+	*state = int64(c.stateAfter(r)+has.timers.bytes+has.metas) + has.fetched()
 	timers, subs, tracks := want.of(quotaTimers), want.of(quotaSubscriptions), want.of(quotaPresences)
 	*timers, *subs = int64(has.timers.len()), int64(len(has.subs))
 	for i := range r.Effects {

@@ -62,6 +62,7 @@ type rarities struct {
 	subs    map[string]*pubsub.Subscription[*Fanout]
 	views   map[string]*presence.View // of presences, by topic, of which pages are to come
 	metas   int                       // bytes of those of its presences
+	extras  [][]byte                  // what stands beside the metas that the effects at hand track
 	recount bool                      // of the presences in held and metas
 	ending  abi.Reason                // set by a stop effect
 	endText string

@@ -28,8 +28,8 @@ func (e *OutputError) Error() string { return e.Field + " " + e.Problem }
 
 // checkOutput checks what the codec does not: JSON, names, references. After
 // it nothing of the answer can fail any more, so that it takes place whole or
-// not at all.
-func (c *Channel) checkOutput(r *abi.Response) error {
+// not at all. It is the answer of h.
+func (c *Channel) checkOutput(h Handler, r *abi.Response) error {
 	if err := checkAnswer(r, c.socket.codec); err != nil {
 		return err
 	}
@@ -57,6 +57,9 @@ func (c *Channel) checkOutput(r *abi.Response) error {
 	// little early, but never gets past the limit.
 	if max(timers, subs, events, tracks) > maxPending {
 		return &OutputError{Field: "effects", Problem: fmt.Sprintf("leave more than %d timers, subscriptions, interceptions or presences", maxPending)}
+	}
+	if err := c.fetch(h, r); err != nil {
+		return err
 	}
 	tenant := c.socket.tenant
 	if err := tenant.holdGroups(c.route.caps, r.Effects); err != nil {

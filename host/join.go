@@ -76,7 +76,7 @@ func (c *Channel) accepted(j *joining) bool {
 	req.State, req.StateVersion = seed, version
 	resp, err := c.call(b)
 	if err == nil {
-		err = c.checkOutput(resp)
+		err = c.checkOutput(c.handler(), resp)
 	}
 	if after, ok := c.isUnavailable(abi.CallbackJoin, err); ok {
 		c.refuseJoin(j, &abi.Response{Payload: reasonUnavailable(after)})

@@ -34,7 +34,7 @@ func (t *Tenant) presenceDiff(topic string, d *presence.Diff) {
 
 // track enters or updates a presence; tracking a key twice updates it.
 func (c *Channel) track(e *abi.Effect) {
-	t := presence.Track{Owner: c.owner, Topic: c.topicOf(e), Key: string(e.Key), Meta: e.Payload}
+	t := presence.Track{Owner: c.owner, Topic: c.topicOf(e), Key: string(e.Key), Meta: e.Payload, Extra: c.extraOf(e)}
 	tracker := c.socket.tenant.presence
 	if e.Kind == abi.EffectPresenceTrack {
 		_, err := tracker.Track(t)

@@ -85,7 +85,7 @@ func (c *Channel) changeCode(last, next *Generation) error {
 	if resp.Result == abi.ResultReplyError { // nothing else of such an answer counts
 		return fmt.Errorf("refused: %s", logText(resp.Payload))
 	}
-	if err := c.checkOutput(resp); err != nil {
+	if err := c.checkOutput(h, resp); err != nil {
 		return err
 	}
 	c.apply(resp, nil)

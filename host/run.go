@@ -85,7 +85,7 @@ func (c *Channel) runCallback(b *scratch, passed *Fanout) {
 	cb := b.req.Callback
 	resp, err := c.call(b)
 	if err == nil {
-		err = c.checkOutput(resp)
+		err = c.checkOutput(c.handler(), resp)
 	}
 	if after, ok := c.isUnavailable(cb, err); ok {
 		c.answerUnavailable(cb, b.req.Ref, after)
@@ -199,7 +199,7 @@ func (c *Channel) terminate(why abi.Reason, text string) {
 	resp, err := c.call(b)
 	if err == nil {
 		resp.HasState = false // what becomes of a state is nobody's concern any more
-		err = c.checkOutput(resp)
+		err = c.checkOutput(c.handler(), resp)
 	}
 	if _, ok := c.isUnavailable(abi.CallbackTerminate, err); ok {
 		return

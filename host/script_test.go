@@ -42,6 +42,7 @@ type script struct {
 	out       func(*abi.Request, *abi.Response) error
 	terminate func(*abi.Request, *abi.Response) error
 	change    func(*abi.Request, *abi.Response) error
+	fetch     func(*abi.Request, *abi.Response) error
 }
 
 func (s *script) Implements(cb abi.Callback) bool {
@@ -58,6 +59,8 @@ func (s *script) Implements(cb abi.Callback) bool {
 		return s.terminate != nil
 	case abi.CallbackCodeChange:
 		return s.change != nil
+	case abi.CallbackPresenceFetch:
+		return s.fetch != nil
 	}
 	return cb == abi.CallbackJoin
 }
@@ -86,6 +89,8 @@ func (s *script) function(req *abi.Request) func(*abi.Request, *abi.Response) er
 		return s.out
 	case abi.CallbackCodeChange:
 		return s.change
+	case abi.CallbackPresenceFetch:
+		return s.fetch
 	}
 	return s.terminate
 }

@@ -206,8 +206,8 @@ func (t *Tracker) Owned(owner Owner) int {
 	return n
 }
 
-// OwnedBytes returns the length of the metas of owner's entries, anonymous ones included.
-// It looks at each.
+// OwnedBytes returns the length of the metas of owner's entries, anonymous ones included,
+// and of what stands beside them. It looks at each.
 func (t *Tracker) OwnedBytes(owner Owner) int {
 	ot := t.ownerTable(owner)
 	if ot == nil {
@@ -223,6 +223,9 @@ func (t *Tracker) OwnedBytes(owner Owner) int {
 	for _, en := range entries {
 		en.topic.mu.Lock()
 		n += len(en.meta)
+		if k := en.topic.keys[en.id.key]; k != nil {
+			n += len(k.extra)
+		}
 		en.topic.mu.Unlock()
 	}
 	return n

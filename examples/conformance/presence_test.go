@@ -123,6 +123,38 @@ func Test118_DuplicateJoinLeavesAndJoins(t *testing.T) {
 	a.ExpectSilence()
 }
 
+func Test119_FetchStandsBesideTheMetas(t *testing.T) {
+	a := connect(t)
+	a.SendJoin("pres:fetch", `{"name":"ada"}`)
+	a.Expect(reply("11", "1", "pres:fetch", "ok", `{}`))
+	ada := `{"ada":{"metas":["<ada>"],"user":{"name":"ADA"}}}`
+	a.ExpectAnyOrder(
+		`[null,null,"pres:fetch","presence_diff",{"joins":`+ada+`,"leaves":{}}]`,
+		`["11",null,"pres:fetch","presence_state",`+ada+`]`)
+	b := connect(t)
+	b.SendJoin("pres:fetch", `{"name":"bob"}`)
+	a.Expect(`[null,null,"pres:fetch","presence_diff",{"joins":{"bob":{"metas":["<bob>"],"user":{"name":"BOB"}}},"leaves":{}}]`)
+	b.Drop()
+	a.Expect(`[null,null,"pres:fetch","presence_diff",{"joins":{},"leaves":{"bob":{"metas":["<bob>"],"user":{"name":"BOB"}}}}]`)
+	a.Push("pres:fetch", "list", "")
+	a.Expect(reply("11", "2", "pres:fetch", "ok", ada))
+	a.ExpectSilence()
+}
+
+func Test123_UpdateOfWhatIsNotTracked(t *testing.T) {
+	a := watch(t, "pres:123")
+	a.Push("pres:123", "untrack", `{"key":"watcher"}`)
+	a.ExpectAnyOrder(
+		`[null,null,"pres:123","presence_diff",{"joins":{},"leaves":{"watcher":{"metas":["<own>"]}}}]`,
+		reply("11", "2", "pres:123", "ok", `{}`))
+	// Where Phoenix answers {:error, :nopresence} to the caller, an effect does nothing.
+	a.Push("pres:123", "update", `{"meta":{"away":true}}`)
+	a.Expect(reply("11", "3", "pres:123", "ok", `{}`))
+	a.Push("pres:123", "list", "")
+	a.Expect(reply("11", "4", "pres:123", "ok", `{}`))
+	a.ExpectSilence()
+}
+
 func Test120_121_Untrack(t *testing.T) {
 	a := watch(t, "pres:120")
 	for i, key := range []string{"one", "two"} {

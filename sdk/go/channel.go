@@ -2,6 +2,12 @@ package aviary
 
 import "github.com/aviary-host/aviary/abi"
 
+// FetchHandler answers what clients see beside the metas of a presence that is about to be
+// tracked or updated: an object, such as one with what is known of the user. It is asked once
+// for each Track and UpdatePresence, c.Event() being the topic; only log lines are allowed as
+// effects.
+type FetchHandler func(c Call, key string, meta Value) Payload
+
 // Handler answers an event, a message or a broadcast of a channel.
 type Handler[S any] func(c *Context[S], p Value) Result
 
@@ -50,6 +56,7 @@ type Route[S any] struct {
 	out        handlers[S]
 	terminate  TerminateHandler[S]
 	codeChange CodeChangeHandler[S]
+	fetch      FetchHandler
 
 	context Context[S] // reused: one callback at a time
 }
@@ -123,6 +130,13 @@ func (r *Route[S]) CodeChange(handler CodeChangeHandler[S]) *Route[S] {
 	return r
 }
 
+// FetchPresence sets the handler that enriches presences.
+func (r *Route[S]) FetchPresence(handler FetchHandler) *Route[S] {
+	r.once(handler != nil, r.fetch == nil, "FetchPresence")
+	r.fetch = handler
+	return r
+}
+
 // once panics unless what is given a handler, for the first time.
 func (r *Route[S]) once(given, first bool, what string) {
 	if !given {
@@ -178,6 +192,8 @@ func (r *Route[S]) has(callback abi.Callback) bool {
 		return r.terminate != nil
 	case abi.CallbackCodeChange:
 		return r.codeChange != nil
+	case abi.CallbackPresenceFetch:
+		return r.fetch != nil
 	}
 	return true
 }
@@ -201,6 +217,11 @@ func (r *Route[S]) serve(m *machine) {
 		}
 	case abi.CallbackCodeChange:
 		r.serveCodeChange(c)
+	case abi.CallbackPresenceFetch:
+		c.m.resp.Result = abi.ResultReply
+		if r.fetch != nil { // another channel has one
+			c.m.resp.Payload, c.m.resp.Binary = wirePayload(valueFrom(r.fetch(c.Call, stringOf(c.m.req.Source), c.m.payload())))
+		}
 	}
 }
 

@@ -154,6 +154,8 @@ func (m *machine) serveUnmatched() {
 		m.refuse("unmatched topic")
 	case abi.CallbackHandleOut:
 		m.resp.Result = abi.ResultPass
+	case abi.CallbackPresenceFetch:
+		m.resp.Result = abi.ResultReply
 	}
 }
 

@@ -182,12 +182,34 @@ func TestMarkerSparesTheHost(t *testing.T) {
 			}
 		}
 	}
-	absent(abi.CallbackConnect, abi.CallbackHandleInfo, abi.CallbackHandleOut, abi.CallbackTerminate, abi.CallbackCodeChange)
+	absent(abi.CallbackConnect, abi.CallbackHandleInfo, abi.CallbackHandleOut, abi.CallbackTerminate, abi.CallbackCodeChange, abi.CallbackPresenceFetch)
 	pass := func(c *Context[counter], _ Value) Result { return c.Pass() }
 	r.OnInfo("e", pass).HandleOut("e", pass)
+	r.FetchPresence(func(Call, string, Value) Payload { return nil })
 	r.Terminate(func(*Context[counter], Reason) {}).CodeChange(func(*Context[counter], uint32, []byte) error { return nil })
 	m.setConnect(func(c *ConnectContext, _ Value) ConnectResult { return c.Accept() })
 	absent()
+}
+
+func TestFetchPresence(t *testing.T) {
+	m, r := counting()
+	r.FetchPresence(func(c Call, key string, meta Value) Payload {
+		return Object().Str("on", c.Event()).Str("of", c.Topic()).Str("key", key).Set("meta", meta)
+	})
+	addRoute(m, "plain", NoState())
+	ask := func(topic string) *abi.Response {
+		return m.run(t, &abi.Request{
+			Callback: abi.CallbackPresenceFetch, Topic: []byte(topic), Event: []byte("lobby"), Source: []byte("ann"), Payload: []byte(`{"n":1}`),
+		})
+	}
+	if res := ask("c:1"); res.Result != abi.ResultReply || string(res.Payload) != `{"on":"lobby","of":"c:1","key":"ann","meta":{"n":1}}` {
+		t.Errorf("%s %s", res.Result, res.Payload)
+	}
+	for _, topic := range []string{"plain", "unknown"} {
+		if res := ask(topic); res.Result != abi.ResultReply || len(res.Payload) != 0 {
+			t.Errorf("%s: %s %s", topic, res.Result, res.Payload)
+		}
+	}
 }
 
 func TestUndeclared(t *testing.T) {

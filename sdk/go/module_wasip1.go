@@ -51,6 +51,9 @@ func exportTerminate(request unsafe.Pointer, size uint32) uint64 { return export
 //go:wasmexport code_change
 func exportCodeChange(request unsafe.Pointer, size uint32) uint64 { return export(request, size) }
 
+//go:wasmexport presence_fetch
+func exportPresenceFetch(request unsafe.Pointer, size uint32) uint64 { return export(request, size) }
+
 // export runs a callback and packs where its response lies. A panic ends in the
 // host, which gets its text and place; the module is not used again.
 func export(request unsafe.Pointer, size uint32) uint64 {

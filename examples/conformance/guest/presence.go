@@ -1,6 +1,10 @@
 package main
 
-import aviary "github.com/aviary-host/aviary/sdk/go"
+import (
+	"strings"
+
+	aviary "github.com/aviary-host/aviary/sdk/go"
+)
 
 // tracked is the state of a Presence channel: the key of its join.
 type tracked struct{ Name string }
@@ -14,6 +18,13 @@ func declarePresence(r *aviary.Route[tracked]) {
 		c.Track(c.State().Name, p.Get("meta"))
 		c.PushPresence()
 		return c.Accept(nil)
+	})
+	// On pres:fetch* a presence has what is known of its user, as by a fetch/2.
+	r.FetchPresence(func(c aviary.Call, key string, _ aviary.Value) aviary.Payload {
+		if !strings.HasPrefix(c.Event(), "pres:fetch") {
+			return nil
+		}
+		return aviary.Object().Set("user", aviary.Object().Str("name", strings.ToUpper(key)))
 	})
 	r.On("update", func(c *context, p aviary.Value) aviary.Result {
 		c.UpdatePresence(c.State().Name, p.Get("meta"))

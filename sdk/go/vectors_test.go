@@ -117,6 +117,12 @@ func seen(t *testing.T, block []byte) map[string]string {
 	r.HandleIn(all).HandleInfo(all).HandleOut("new_msg", all)
 	r.Terminate(func(c *Context[[]byte], _ Reason) { look(c, Value{}) })
 	r.CodeChange(func(c *Context[[]byte], _ uint32, _ []byte) error { look(c, Value{}); return nil })
+	r.FetchPresence(func(c Call, key string, meta Value) Payload {
+		saw["socket_id"], saw["topic"], saw["event"] = c.SocketID(), c.Topic(), c.Event()
+		saw["source"], saw["payload"] = key, meta.Raw()
+		saw["time"], saw["transport"] = Array().Int(c.Time()).String(), c.Transport().String()
+		return nil
+	})
 	if _, err := m.serveCopy(new(testHost), block); err != nil {
 		t.Fatal(err)
 	}

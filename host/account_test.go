@@ -24,7 +24,7 @@ type hoarder struct{}
 
 var errHoarder = errors.New("on purpose")
 
-func (hoarder) Implements(abi.Callback) bool { return true }
+func (hoarder) Implements(cb abi.Callback) bool { return cb != abi.CallbackPresenceFetch }
 
 func (hoarder) Handle(req *abi.Request, buf []byte, resp *abi.Response) ([]byte, error) {
 	n := 0

@@ -313,7 +313,7 @@ func TestReserveIsWhole(t *testing.T) {
 		t.Fatalf("not joined: %v", c.tenant.Info())
 	}
 	before := c.used()
-	err := ch.checkOutput(nil, &abi.Response{HasState: true, State: make([]byte, 50), Effects: []abi.Effect{
+	err := ch.checkOutput(ch.handler(), &abi.Response{HasState: true, State: make([]byte, 50), Effects: []abi.Effect{
 		{Kind: abi.EffectSendAfter, Event: []byte("e")},
 		{Kind: abi.EffectSubscribe, Topic: []byte("u")},
 		{Kind: abi.EffectPresenceTrack, Key: []byte("a")},

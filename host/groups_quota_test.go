@@ -181,7 +181,7 @@ func TestRefusedAnswerHoldsNoPlace(t *testing.T) {
 		"tenant.groups": {add("g"), add("h")},
 		"tenant.timers": {add("g"), timer, timer},
 	} {
-		err := ch.checkOutput(nil, &abi.Response{Effects: list})
+		err := ch.checkOutput(ch.handler(), &abi.Response{Effects: list})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one about %s", err, want)
 		}

@@ -74,7 +74,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"bench"}, exitUsage, "", "<workload>"},
 		{[]string{"bench", "ping"}, exitUsage, "", "ping"},
 		{[]string{"bench", "echo", "--url", "http://x"}, exitUsage, "", `url "http://x" is not like ws://127.0.0.1:4000/socket`},
-		{[]string{"bench", "echo", "--rate", "5"}, exitUsage, "", "--rate 5 goes with fanout and mixed"},
+		{[]string{"bench", "echo", "--rate", "5"}, exitUsage, "", "--rate 5 goes with fanout, mixed and presence"},
 		{[]string{"bench", "mixed", "--deaf", "95"}, exitUsage, "", "connections 100 are less than 10 and deaf 95"},
 		{[]string{"bench", "mixed", "--flat", "5"}, exitUsage, "", "flat 5 needs the pid of the server"},
 		{[]string{"bench", "echo", "--warmup=-1s"}, exitUsage, "", "--warmup -1s is negative"},

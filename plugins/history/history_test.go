@@ -172,6 +172,27 @@ func checkFiles(t *testing.T, dir string) {
 	}
 }
 
+// expectKept holds which modules are kept, of those whose text is one letter, and which is
+// live, also when the store is opened again. It returns the store that it has opened.
+func expectKept(t *testing.T, s *Store, want, alive string) *Store {
+	t.Helper()
+	if s.dir != "" {
+		s = mustOpen(t, s.dir)
+	}
+	got := ""
+	for _, e := range s.Entries() {
+		for _, text := range []string{"a", "b", "c", "d"} {
+			if e.Module == hash(text) {
+				got += text
+			}
+		}
+	}
+	if got != want || live(t, s) != alive {
+		t.Errorf("kept are %s with %s live, want %s with %s", got, live(t, s), want, alive)
+	}
+	return s
+}
+
 // TestOrder: three are kept in their order; to go back is to go to the one before, and a new
 // one comes behind all.
 func TestOrder(t *testing.T) {
@@ -181,32 +202,13 @@ func TestOrder(t *testing.T) {
 			if _, ok := s.Before(); ok || live(t, s) != "" || s.Newest() != 0 {
 				t.Error("an empty store has something")
 			}
-			check := func(want, alive string) {
-				t.Helper()
-				if dir != "" {
-					s = mustOpen(t, dir)
-				}
-				texts := map[string]string{}
-				for _, text := range []string{"a", "b", "c", "d"} {
-					texts[hash(text)] = text
-				}
-				got := ""
-				for _, e := range s.Entries() {
-					got += texts[e.Module]
-				}
-				if got != want || live(t, s) != alive {
-					t.Errorf("kept are %s with %s live, want %s with %s", got, live(t, s), want, alive)
-				}
-			}
 			for i, text := range []string{"a", "b", "c", "d"} {
 				if err := keep(s, text, i+1); err != nil {
 					t.Fatal(err)
 				}
 			}
-			check("bcd", "d")
-			if _, err := s.Module(hash("a")); !errors.Is(err, ErrNotKept) {
-				t.Errorf("error %v, want %v", err, ErrNotKept)
-			}
+			s = expectKept(t, s, "bcd", "d")
+			expectNotKept(t, s)
 			for i, want := range []string{"c", "b"} {
 				e, ok := s.Before()
 				if !ok || e.Module != hash(want) {
@@ -216,7 +218,7 @@ func TestOrder(t *testing.T) {
 				if err := s.Go(e, hash("config")); err != nil {
 					t.Fatal(err)
 				}
-				check("bcd", want)
+				s = expectKept(t, s, "bcd", want)
 			}
 			if _, ok := s.Before(); ok || s.Newest() != 6 {
 				t.Errorf("there is one before the oldest, or the newest is %d", s.Newest())
@@ -224,14 +226,23 @@ func TestOrder(t *testing.T) {
 			if err := keep(s, "c", 7); err != nil {
 				t.Fatal(err)
 			}
-			check("bdc", "c")
-			if err := s.Go(Entry{Module: hash("a")}, ""); !errors.Is(err, ErrNotKept) {
-				t.Errorf("error %v, want %v", err, ErrNotKept)
-			}
-			if err := s.Keep(Entry{Module: hash("x")}, []byte("y"), ""); !errors.Is(err, ErrDamaged) {
-				t.Errorf("error %v, want %v", err, ErrDamaged)
-			}
+			s = expectKept(t, s, "bdc", "c")
+			expectNotKept(t, s)
 		})
+	}
+}
+
+// expectNotKept asks for a module that has been dropped, and offers one that is not what it says.
+func expectNotKept(t *testing.T, s *Store) {
+	t.Helper()
+	if _, err := s.Module(hash("a")); !errors.Is(err, ErrNotKept) {
+		t.Errorf("error %v, want %v", err, ErrNotKept)
+	}
+	if err := s.Go(Entry{Module: hash("a")}, ""); !errors.Is(err, ErrNotKept) {
+		t.Errorf("error %v, want %v", err, ErrNotKept)
+	}
+	if err := s.Keep(Entry{Module: hash("x")}, []byte("y"), ""); !errors.Is(err, ErrDamaged) {
+		t.Errorf("error %v, want %v", err, ErrDamaged)
 	}
 }
 

@@ -52,5 +52,5 @@ func (m *Memory) unfaulted() bool {
 func threadFaults(usage *unix.Rusage) int64 {
 	// It cannot fail. Raw, as it does not block.
 	_, _, _ = unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(usage)), 0)
-	return int64(usage.Minflt) + int64(usage.Majflt)
+	return usage.Minflt + usage.Majflt
 }

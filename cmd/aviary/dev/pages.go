@@ -89,7 +89,7 @@ func (*memory) Close() error { return nil }
 type info struct{ m *memory }
 
 func (i info) Name() string     { return i.m.name }
-func (i info) Size() int64      { return i.m.Reader.Size() }
+func (i info) Size() int64      { return i.m.Size() }
 func (info) Mode() fs.FileMode  { return 0o444 }
 func (info) ModTime() time.Time { return time.Time{} }
 func (info) IsDir() bool        { return false }

@@ -53,7 +53,8 @@ var allowed = map[string][]string{
 	"plugins/meter":   {"plugins/module"},
 	"plugins/lines":   {"plugins/module"},
 	"plugins/traps":   {"abi", "plugins"},
-	"plugins/history": {},
+	"plugins/durable": {},
+	"plugins/history": {"plugins/durable"},
 	"plugins/hostile": {"abi", "plugins/module", "plugins/meter"},
 
 	"host/auth":   {"wire"},

@@ -239,7 +239,7 @@ func (c *Channel) apply(r *abi.Response, ref []byte) {
 			c.socket.tenant.logEffect(c.log, e)
 		case abi.EffectGroupBroadcast:
 			c.detach() // to any number of topics
-			c.applyTopic(e)
+			c.socket.tenant.broadcastGroup(c.route.caps, e)
 		default:
 			c.applyTopic(e)
 		}
@@ -262,7 +262,7 @@ func (c *Channel) applyTopic(e *abi.Effect) {
 		tenant.presence.Untrack(c.owner, c.topicOf(e), string(e.Key))
 	case abi.EffectPresencePush:
 		c.pushPresences(c.topicOf(e))
-	case abi.EffectGroupAdd, abi.EffectGroupRemove, abi.EffectGroupBroadcast:
+	case abi.EffectGroupAdd, abi.EffectGroupRemove:
 		tenant.applyGroup(c.route.caps, e)
 	}
 }

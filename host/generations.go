@@ -66,7 +66,7 @@ type Generation struct {
 
 	// users are its channels, and connects under way, and one that stands for those to
 	// come. A generation without users is retired.
-	users atomic.Int64
+	users users
 
 	channels atomic.Int64
 	moved    atomic.Int64 // channels that came from another, ever
@@ -290,21 +290,11 @@ func inShare(socketID string, share float64) bool {
 }
 
 // acquire makes the caller a user, unless the generation is retired.
-func (gen *Generation) acquire() bool {
-	for {
-		n := gen.users.Load()
-		if n == 0 {
-			return false
-		}
-		if gen.users.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
+func (gen *Generation) acquire() bool { return gen.users.acquire() }
 
 // release tells that a user is none any more. The last one retires the generation.
 func (gen *Generation) release() {
-	if gen.users.Add(-1) == 0 {
+	if gen.users.release() {
 		gen.retire()
 	}
 }

@@ -27,7 +27,7 @@ type looped struct {
 	fd   int   // constant
 	slot int   // in loop.slots; loop.mu
 
-	open   atomic.Int32
+	open   users
 	isCut  atomic.Bool
 	due    atomic.Bool   // waits in loop.due
 	turn   atomic.Uint32 // of reading: one of the turns below
@@ -104,21 +104,11 @@ func detachConn(conn net.Conn, bare bareConn) (fd int, early []byte, err error) 
 }
 
 // acquire keeps the descriptor from being closed; false if it is.
-func (c *looped) acquire() bool {
-	for {
-		n := c.open.Load()
-		if n == 0 {
-			return false
-		}
-		if c.open.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
+func (c *looped) acquire() bool { return c.open.acquire() }
 
 // release closes the descriptor if nobody uses it any more.
 func (c *looped) release() {
-	if c.open.Add(-1) > 0 {
+	if !c.open.release() {
 		return
 	}
 	c.loop.remove(c)

@@ -119,9 +119,7 @@ func (rs *runners) run(c *Channel) {
 type runner struct {
 	*runners
 	counts bool // among those of which there are few
-
-	handled int
-	since   time.Time // when the turn began; zero before the first look
+	turn   pace // of the messages of the channel at hand
 }
 
 // leave lets another goroutine be a runner in the place of this one.
@@ -143,16 +141,8 @@ func (r *runner) over() bool {
 	if r.ever.Add(1)%runnerLook == 0 {
 		yield() // also where each mailbox has had but one
 	}
-	if r.handled++; r.handled%runnerLook != 0 {
-		return false
-	}
-	now := time.Now()
-	if r.since.IsZero() {
-		r.since = now
-		return false
-	}
-	return now.Sub(r.since) > runnerTurn && r.othersWait()
+	return r.turn.over(runnerLook, runnerTurn) && r.othersWait()
 }
 
 // begin begins a turn.
-func (r *runner) begin() { r.handled, r.since = 0, time.Time{} }
+func (r *runner) begin() { r.turn = pace{} }

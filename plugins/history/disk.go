@@ -3,15 +3,13 @@ package history
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/aviary-host/aviary/plugins/durable"
 )
 
-const (
-	dirMode  = 0o700
-	fileMode = 0o600
-)
+const dirMode = 0o700
 
 // disk is what a Store does with files; tests make each of its steps fail.
 type disk interface {
@@ -46,49 +44,24 @@ func (realDisk) mkdir(dir string) error {
 		return err
 	}
 	// The two above may be new as well.
-	return errors.Join(syncDir(filepath.Dir(dir)), syncDir(filepath.Dir(filepath.Dir(dir))))
+	return errors.Join(durable.SyncDir(filepath.Dir(dir)), durable.SyncDir(filepath.Dir(filepath.Dir(dir))))
 }
 
-func (realDisk) read(path string, limit int64) (text []byte, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	text, err = io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("%w: it is over %d bytes", ErrDamaged, limit)
+func (realDisk) read(path string, limit int64) ([]byte, error) {
+	text, err := durable.Read(path, limit)
+	if long := (*durable.TooLongError)(nil); errors.As(err, &long) {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return text, err
 }
 
-func (realDisk) write(path string, text []byte) (err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(text); err != nil {
-		return err
-	}
-	return file.Sync()
-}
+func (realDisk) write(path string, text []byte) error { return durable.Write(path, text) }
 
 func (realDisk) rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(to))
-}
-
-// syncDir puts the names in a directory on the disk.
-func syncDir(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return d.Sync()
+	return durable.SyncDir(filepath.Dir(to))
 }
 
 func (realDisk) clean(dir string, keep func(name string) bool) error {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aviary-host/aviary/plugins/durable"
 )
 
 var errCrash = errors.New("the machine is off")
@@ -43,7 +45,7 @@ func (f *frail) write(path string, text []byte) error {
 	case whole:
 		return f.realDisk.write(path, text)
 	case part:
-		return errors.Join(errCrash, os.WriteFile(path, text[:len(text)/2], fileMode))
+		return errors.Join(errCrash, os.WriteFile(path, text[:len(text)/2], durable.FileMode))
 	}
 	return errCrash
 }
@@ -166,7 +168,7 @@ func checkFiles(t *testing.T, dir string) {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !s.keeps(e.Name()) || info.Mode().Perm() != fileMode {
+		if err != nil || !s.keeps(e.Name()) || info.Mode().Perm() != durable.FileMode {
 			t.Errorf("%s is left over or has mode %s: %v", e.Name(), info.Mode(), err)
 		}
 	}

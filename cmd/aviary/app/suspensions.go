@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,12 +12,12 @@ import (
 	"time"
 
 	"github.com/aviary-host/aviary/host"
+	"github.com/aviary-host/aviary/plugins/durable"
 )
 
 const (
 	suspensionsName = "tenants.json" // in data_dir
 	dataDirMode     = 0o700
-	dataFileMode    = 0o600
 
 	// suspensionsVersion is that of the file's form.
 	suspensionsVersion = 1
@@ -70,7 +69,7 @@ func openSuspensions(dir string) (*suspensionFile, error) {
 		return nil, fmt.Errorf("data_dir: %s has mode %#o, which lets others in; chmod %o it", dir, info.Mode().Perm(), dataDirMode)
 	}
 	f := &suspensionFile{dir: dir}
-	text, err := readBounded(f.path(), maxSuspensions)
+	text, err := durable.Read(f.path(), maxSuspensions)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}
@@ -85,20 +84,6 @@ func openSuspensions(dir string) (*suspensionFile, error) {
 
 func (f *suspensionFile) path() string { return filepath.Join(f.dir, suspensionsName) }
 
-// readBounded reads a file that has no more than limit bytes.
-func readBounded(path string, limit int64) (text []byte, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	text, err = io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("it is over %d bytes", limit)
-	}
-	return text, err
-}
-
 // Load returns what the file held when it was opened.
 func (f *suspensionFile) Load() ([]host.Suspension, error) { return f.kept, nil }
 
@@ -106,43 +91,17 @@ func (f *suspensionFile) Load() ([]host.Suspension, error) { return f.kept, nil 
 // of it is on the disk.
 func (f *suspensionFile) Save(all []host.Suspension) error {
 	next := f.path() + ".next"
-	err := writeSynced(next, encodeSuspensions(all))
+	err := durable.Write(next, encodeSuspensions(all))
 	if err == nil {
 		err = os.Rename(next, f.path())
 	}
 	if err == nil {
-		err = syncDir(f.dir)
+		err = durable.SyncDir(f.dir)
 	}
 	if err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}
 	return nil
-}
-
-// writeSynced returns when text is on the disk.
-func writeSynced(path string, text []byte) (err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, dataFileMode)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if err := file.Chmod(dataFileMode); err != nil { // one that is left from before may have another
-		return err
-	}
-	if _, err := file.Write(text); err != nil {
-		return err
-	}
-	return file.Sync()
-}
-
-// syncDir puts a rename on the disk.
-func syncDir(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return d.Sync()
 }
 
 func encodeSuspensions(all []host.Suspension) []byte {

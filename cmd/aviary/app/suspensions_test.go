@@ -92,17 +92,6 @@ func TestDecodeSuspensionsRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %q", text, got, err, want)
 		}
 	}
-	dir := t.TempDir()
-	f := &suspensionFile{dir: dir}
-	if err := os.WriteFile(f.path(), make([]byte, 100), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readBounded(f.path(), 99); err == nil || err.Error() != "it is over 99 bytes" {
-		t.Errorf("error %v", err)
-	}
-	if text, err := readBounded(f.path(), 100); err != nil || len(text) != 100 {
-		t.Errorf("%d bytes, %v", len(text), err)
-	}
 }
 
 // FuzzDecodeSuspensions: what is accepted is written and read again as the same.

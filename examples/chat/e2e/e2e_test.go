@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -117,22 +116,6 @@ func (s *story) do(what string) (err error) {
 	return fmt.Errorf("the script asks for %q", what)
 }
 
-// shots returns where the screenshots go.
-func shots(t *testing.T) string {
-	dir := os.Getenv("AVIARY_SHOTS")
-	if dir == "" {
-		return t.TempDir()
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 func TestTwoTabs(t *testing.T) {
 	if _, err := os.Stat(binary); err != nil {
 		t.Fatalf("run `make build` first: %v", err)
@@ -155,7 +138,7 @@ func TestTwoTabs(t *testing.T) {
 		"AVIARY_NODE_MODULES="+modules,
 		"CHROMIUM="+browser,
 		"AVIARY_URL=http://"+d.addr+"/",
-		"AVIARY_SHOTS="+shots(t))
+		"AVIARY_SHOTS="+tools.Shots(t))
 	s.run(cmd)
 }
 

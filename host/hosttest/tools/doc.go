@@ -8,4 +8,5 @@
 //	CI                    non-empty: a missing tool fails the test
 //	AVIARY_NODE_MODULES   a node_modules directory to use instead of installing
 //	CHROMIUM              path of the browser
+//	AVIARY_SHOTS          a directory to keep screenshots in
 package tools

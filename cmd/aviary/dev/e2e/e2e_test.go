@@ -51,22 +51,6 @@ func save(dir, what string) error {
 	return os.WriteFile(file, []byte(strings.Replace(string(text), edit[0], edit[1], 1)), 0o600)
 }
 
-// shots returns where the screenshots go.
-func shots(t *testing.T) string {
-	dir := os.Getenv("AVIARY_SHOTS")
-	if dir == "" {
-		return t.TempDir()
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // TestPlayground: a line that is changed is live in open tabs, whose channels go on.
 func TestPlayground(t *testing.T) {
 	if testing.Short() {
@@ -92,7 +76,7 @@ func TestPlayground(t *testing.T) {
 	select {
 	case at := <-url:
 		cmd := exec.CommandContext(ctx, node, "playground.mjs")
-		cmd.Env = append(os.Environ(), "AVIARY_NODE_MODULES="+modules, "CHROMIUM="+browser, "AVIARY_URL="+at, "AVIARY_SHOTS="+shots(t))
+		cmd.Env = append(os.Environ(), "AVIARY_NODE_MODULES="+modules, "CHROMIUM="+browser, "AVIARY_URL="+at, "AVIARY_SHOTS="+tools.Shots(t))
 		play(t, cmd, dir)
 		cancel()
 		err = <-done

@@ -162,6 +162,9 @@ func (l *loop) add(c *looped) error {
 		l.slots = append(l.slots, nil)
 	}
 	l.slots[c.slot] = c
+	if l.closing { // the descriptor may be another's by now
+		return ErrServerClosed
+	}
 	c.heard.Store(int64(time.Since(l.srv.began)))
 	event := unix.EpollEvent{Events: watched, Fd: int32(c.slot)}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, c.fd, &event))

@@ -108,14 +108,17 @@ func (c *looped) acquire() bool { return c.open.acquire() }
 
 // release closes the descriptor if nobody uses it any more.
 func (c *looped) release() {
-	if !c.open.release() {
-		return
+	if c.open.release() {
+		c.closeConn()
+		c.srv.work.Done()
 	}
+}
+
+func (c *looped) closeConn() {
 	c.loop.remove(c)
 	if err := unix.Close(c.fd); err != nil {
 		c.log.Debug("closing the connection failed", "err", err)
 	}
-	c.srv.work.Done()
 }
 
 func (c *looped) attend() { c.loop.schedule(c, dueFlush) }
@@ -360,7 +363,6 @@ func (ls *loops) adopt(m *Mount, from *connected, conn, bare net.Conn) bool {
 // begin lets the connection in. The loop watches it before anybody else knows of it:
 // what happens to it from then on waits until it is read.
 func (c *looped) begin() {
-	c.srv.work.Add(1) // until release
 	if err := c.loop.add(c); err != nil {
 		c.log.Error("a connection cannot be watched", "code", "EPOLL", "err", err)
 		c.giveBack()
@@ -371,6 +373,9 @@ func (c *looped) begin() {
 		c.forget()
 		return
 	}
+	// Until release. There is the socket, so it is not the first that Drain waits for; and
+	// nobody has read, so the last release is to come.
+	c.srv.work.Add(1)
 	early := c.early // the next reader's, in a moment
 	if c.turn.Swap(turnIdle) == turnAgain || early {
 		c.wind()
@@ -380,6 +385,6 @@ func (c *looped) begin() {
 // forget closes a connection that nobody knows but its loop.
 func (c *looped) forget() {
 	c.dropRest()
-	c.open.Store(1)
-	c.release()
+	c.open.Store(0)
+	c.closeConn()
 }

@@ -100,10 +100,13 @@ fn watcher() -> Guest {
     guest
 }
 
+/// The request of a callback that is optional and that this SDK does not export, so that no host makes it.
+const NOT_EXPORTED: &str = "request: presence_fetch";
+
 #[test]
 fn requests() {
     let mut n = 0;
-    for v in vectors().iter().filter(|v| !v.request.is_empty()) {
+    for v in vectors().iter().filter(|v| !v.request.is_empty() && v.name != NOT_EXPORTED) {
         n += 1;
         watcher().serve(&NoHost, &v.block);
         let seen = SEEN.with(|seen| seen.take());

@@ -90,7 +90,7 @@ function status(state) {
 }
 
 function connect(path, params) {
-  socket = new Socket(path, {
+  const own = socket = new Socket(path, {
     params,
     encode: (message, callback) => {
       if (message.event === "heartbeat") beats.add(message.ref);
@@ -102,9 +102,11 @@ function connect(path, params) {
       callback(message);
     }),
   });
-  socket.onOpen(() => status(channel ? "joining" : "connected"));
-  socket.onClose(() => status("offline"));
-  socket.connect();
+  // The one before may end later than this one begins.
+  const tell = state => { if (socket === own) status(state); };
+  own.onOpen(() => tell(channel ? "joining" : "connected"));
+  own.onClose(() => tell("offline"));
+  own.connect();
 }
 
 function hangUp() {
